@@ -1,0 +1,115 @@
+# make help lists the targets. They need Go, git and, for race, a C compiler.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# internal/e2e tests against the API server that internal/e2e/node builds.
+NESTED := internal/e2e
+MODULES := . $(NESTED) internal/e2e/node internal/tools
+
+TOOL := go tool -modfile=$(CURDIR)/internal/tools/go.mod
+LINT := $(TOOL) golangci-lint
+PLATFORMS := linux/amd64 linux/arm64 darwin/arm64 windows/amd64
+
+# Extra flags for go test: make test TESTFLAGS='-run Render -v'
+TESTFLAGS ?=
+FUZZTIME ?= 10s
+BENCHFLAGS ?= -benchmem
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: test
+test: ## run all tests, also those against a real API server; the first run builds it, which takes minutes
+	go test -timeout 30m $(TESTFLAGS) ./...
+	@$(MAKE) --no-print-directory e2e
+
+.PHONY: e2e
+e2e: ## run the tests against a real API server
+	@echo "== internal/e2e: building etcd and kube-apiserver from Go modules: minutes the first time, nothing later"
+	cd internal/e2e && go run ./buildnode
+	cd internal/e2e && go test -timeout 30m $(TESTFLAGS) ./...
+
+.PHONY: race
+race: ## run all tests in random order with the race detector
+	@$(MAKE) --no-print-directory test TESTFLAGS='-race -shuffle=on $(TESTFLAGS)'
+
+.PHONY: cover
+cover: ## print the coverage of each package by the tests of this module
+	go test -cover ./... | awk '{ sub(/github.com\/multihome\/multihome/, "."); print }'
+
+.PHONY: lint
+lint: ## run the linters, and go fix without changing anything
+	$(LINT) config verify
+	$(LINT) run ./...
+	@for module in $(NESTED); do \
+		echo "== $$module"; \
+		(cd $$module && $(LINT) run --config $(CURDIR)/.golangci.yml ./...); \
+	done
+	go fix -diff ./...
+
+.PHONY: fmt
+fmt: ## format all Go files
+	$(LINT) fmt
+
+.PHONY: fmt-check
+fmt-check: ## fail if a Go file is not formatted
+	$(LINT) fmt --diff
+
+.PHONY: vet
+vet: ## compile and vet everything for every platform
+	@for platform in $(PLATFORMS); do \
+		echo "== $$platform"; \
+		GOOS=$${platform%/*} GOARCH=$${platform#*/} CGO_ENABLED=0 go vet ./...; \
+	done
+	@for module in $(NESTED); do \
+		echo "== $$module"; \
+		(cd $$module && go vet ./...); \
+	done
+
+.PHONY: generate
+generate: ## write the generated files again
+	go generate ./...
+
+.PHONY: golden
+golden: ## rewrite the golden files with what the tests get; read the diff
+	go test $$(go list -f '{{range .XTestImports}}{{if eq . "github.com/multihome/multihome/internal/golden"}}{{$$.ImportPath}}{{end}}{{end}}' ./...) -update
+
+.PHONY: fuzz
+fuzz: ## run every fuzz target for FUZZTIME (10s)
+	@grep -rlE '^func Fuzz' --include='*_test.go' . | sort | while read -r file; do \
+		for target in $$(grep -oE '^func Fuzz\w+' "$$file" | cut -d' ' -f2); do \
+			echo "== $$target in $$(dirname "$$file")"; \
+			(cd "$$(dirname "$$file")" && go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 2s .); \
+		done; \
+	done
+
+.PHONY: bench
+bench: ## run the benchmarks; compare two outputs with: go tool -modfile=internal/tools/go.mod benchstat OLD NEW
+	go test -run '^$$' -bench . $(BENCHFLAGS) ./...
+
+.PHONY: apidiff
+apidiff: ## compare the exported API with the last tag
+	.ci/apidiff
+
+.PHONY: vuln
+vuln: ## look for known vulnerabilities (needs the vulnerability database)
+	$(TOOL) govulncheck ./...
+
+.PHONY: tidy
+tidy: ## tidy the go.mod of every module
+	@for module in $(MODULES); do echo "== $$module"; (cd $$module && go mod tidy); done
+
+.PHONY: tidy-check
+tidy-check: ## fail if a go.mod is not tidy
+	@for module in $(MODULES); do echo "== $$module"; (cd $$module && go mod tidy -diff); done
+
+.PHONY: check
+check: ## everything that CI runs
+	.ci/run
+
+.PHONY: clean
+clean: ## remove what the targets leave behind; caches stay
+	rm -f coverage.out *.test

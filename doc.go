@@ -1,0 +1,19 @@
+// Package multihome gives every pod and VM on a Talos Linux cluster a second
+// network interface, from Go. It holds [Finding], the type that every check
+// of the library returns; the work is done in the packages below it.
+//
+//   - [github.com/multihome/multihome/multus] renders, installs, upgrades and
+//     watches Multus (the thick DaemonSet), with the fixes that Talos, Cilium
+//     and arm64 need.
+//   - [github.com/multihome/multihome/multus/multustest] is a simulated
+//     cluster for unit tests of programs that import multus.
+//
+// Two rules hold everywhere. What can be computed from values is a pure
+// function: same input, same output, no clock, no environment, no cluster.
+// What reads or writes a cluster takes a context first and a controller-runtime
+// client, and only reads, calls the pure part and writes.
+//
+// Errors name the object and the field and say what to do; all problems of one
+// input are reported at once. The library never panics, never logs, starts no
+// goroutine that outlives its call and keeps no global state.
+package multihome

@@ -1,0 +1,10 @@
+// Package e2e proves the library against a real Kubernetes API server. It is a module of its own:
+//
+//	cd internal/e2e && go test ./...
+//
+// The first run builds Kubernetes from Go modules, which takes about 10 minutes on 2 cores and is told on the
+// terminal; see package kubetest. Where there is no terminal, as in CI, build first to see the progress and to
+// stay clear of go test's -timeout:
+//
+//	cd internal/e2e && go run ./buildnode && go test ./...
+package e2e

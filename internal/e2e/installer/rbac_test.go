@@ -1,0 +1,181 @@
+package installer_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/multihome/multihome/multus"
+)
+
+const installerUser = "installer"
+
+// TestRBACIsEnoughAndMinimal runs everything as a user with InstallerRBAC, and
+// again with each single permission of it taken away.
+func TestRBACIsEnoughAndMinimal(t *testing.T) {
+	for _, namespace := range []string{"kube-system", "networks"} {
+		t.Run(namespace, func(t *testing.T) {
+			config := multus.Config{Namespace: namespace}
+			if problem := useEverything(t, config, multus.InstallerRBAC(config)); problem != "" {
+				t.Fatalf("with all of InstallerRBAC: %s", problem)
+			}
+			for _, without := range eachPermission(multus.InstallerRBAC(config)) {
+				if namespace != "kube-system" && !strings.Contains(without.name, "namespaces") {
+					continue // no different from kube-system
+				}
+				t.Run(without.name, func(t *testing.T) {
+					if problem := useEverything(t, config, without.roles); problem == "" {
+						t.Error("nothing misses this permission; take it out of InstallerRBAC")
+					} else {
+						t.Log(problem)
+					}
+				})
+			}
+		})
+	}
+}
+
+type reduced struct {
+	name  string
+	roles []client.Object
+}
+
+// eachPermission returns the roles with one verb of one rule left out, for
+// each there is.
+func eachPermission(roles []client.Object) []reduced {
+	var out []reduced
+	for n := range roles {
+		for i, rule := range *rulesOf(roles[n]) {
+			for j, verb := range rule.Verbs {
+				copied := make([]client.Object, len(roles))
+				for k := range roles {
+					copied[k] = roles[k].DeepCopyObject().(client.Object)
+				}
+				rules := rulesOf(copied[n])
+				(*rules)[i].Verbs = slices.Delete((*rules)[i].Verbs, j, j+1)
+				if len((*rules)[i].Verbs) == 0 {
+					*rules = slices.Delete(*rules, i, i+1)
+				}
+				out = append(out, reduced{fmt.Sprintf("%s %s %v", verb, rule.Resources[0], rule.ResourceNames), copied})
+			}
+		}
+	}
+	return out
+}
+
+func rulesOf(role client.Object) *[]rbacv1.PolicyRule {
+	switch role := role.(type) {
+	case *rbacv1.ClusterRole:
+		return &role.Rules
+	case *rbacv1.Role:
+		return &role.Rules
+	}
+	panic("unexpected role")
+}
+
+// useEverything plans, installs, upgrades, waits and asks for the status with
+// a user who has these roles. It returns what went wrong, or was not told, for
+// lack of a permission; the list of missing permissions in a Plan, which names
+// them all, does not count.
+func useEverything(t *testing.T, config multus.Config, roles []client.Object) string {
+	t.Helper()
+	server.ResetAfter(t)
+	if err := server.Reset(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	admin, _ := newClient(t, server.Config())
+	if err := server.AddNodes(t.Context(), threeNodes()[0]); err != nil {
+		t.Fatal(err)
+	}
+	prepare(t, admin, config.Namespace, roles)
+	c, _ := newClient(t, server.User(installerUser))
+	installer := newInstaller(t, c, config)
+
+	plan, err := installer.Plan(t.Context())
+	if err != nil {
+		return "plan: " + err.Error()
+	}
+	for _, f := range plan.Findings {
+		if f.Code == "multus/unseen" {
+			return "plan: " + f.String()
+		}
+	}
+	old := config
+	old.Version = "v4.2.4"
+	if _, err := newInstaller(t, c, old).Install(t.Context(), multus.InstallOptions{NoWait: true}); err != nil {
+		return "first install: " + err.Error()
+	}
+	// Nothing starts a pod here, so that the wait ends and the reason is asked for.
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+	defer cancel()
+	_, err = installer.Install(ctx, multus.InstallOptions{})
+	rollout, ok := as[*multus.RolloutError](err)
+	if !ok {
+		return fmt.Sprintf("upgrade: %v", err)
+	}
+	if rollout.Err != context.DeadlineExceeded { //nolint:errorlint // as it is, not wrapped
+		return "upgrade: " + err.Error()
+	}
+	if len(rollout.Rollout.Nodes) != 1 || rollout.Rollout.Nodes[0].Problem == nil || rollout.Rollout.Nodes[0].Problem.Code != "multus/pods-refused" {
+		return "upgrade does not tell why no pod is made: " + err.Error()
+	}
+	if _, err := installer.Status(t.Context()); err != nil {
+		return "status: " + err.Error()
+	}
+	return ""
+}
+
+// prepare makes what the installer finds: a user with the roles, and Flannel's
+// or Cilium's DaemonSet with its settings.
+func prepare(t *testing.T, admin client.Client, namespace string, roles []client.Object) {
+	t.Helper()
+	subject := rbacv1.Subject{Kind: "User", APIGroup: rbacv1.GroupName, Name: installerUser}
+	made := []client.Object{ciliumDaemonSet(), &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{Name: "cilium-config", Namespace: "kube-system"},
+		Data:       map[string]string{"cni-exclusive": "false", "write-cni-conf-when-ready": "/host/etc/cni/net.d/05-cilium.conflist"},
+	}}
+	for _, role := range roles {
+		switch role := role.(type) {
+		case *rbacv1.ClusterRole:
+			made = append(made, role, &rbacv1.ClusterRoleBinding{
+				ObjectMeta: metav1.ObjectMeta{Name: role.Name}, Subjects: []rbacv1.Subject{subject},
+				RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role.Name},
+			})
+		case *rbacv1.Role:
+			if namespace != "kube-system" {
+				// A Role needs its namespace; the installer labels it.
+				made = append(made, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}})
+			}
+			made = append(made, role, &rbacv1.RoleBinding{
+				ObjectMeta: metav1.ObjectMeta{Name: role.Name, Namespace: role.Namespace}, Subjects: []rbacv1.Subject{subject},
+				RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: role.Name},
+			})
+		}
+	}
+	for _, object := range made {
+		if err := admin.Create(t.Context(), object); err != nil {
+			t.Fatal(err)
+		}
+	}
+	quota(t, admin, namespace)
+}
+
+// quota makes the API server refuse every pod of the namespace.
+func quota(t *testing.T, admin client.Client, namespace string) {
+	t.Helper()
+	limit := &corev1.ResourceQuota{
+		ObjectMeta: metav1.ObjectMeta{Name: "no-pods", Namespace: namespace},
+		Spec:       corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{corev1.ResourcePods: zero}},
+	}
+	if err := admin.Create(t.Context(), limit); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,132 @@
+package kubetest_test
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/multihome/multihome/internal/e2e/kubetest"
+)
+
+const (
+	goodMain = `package main
+
+import _ "k8s.io/kubernetes"
+
+func main() { println("node") }
+`
+	badMain = `package main
+
+func main() { undefinedName() }
+`
+)
+
+// nodeModule writes a module that builds in a second, with the place of Kubernetes taken by an empty package.
+func nodeModule(t *testing.T, main string) (source string) {
+	t.Helper()
+	source = t.TempDir()
+	for name, content := range map[string]string{
+		"go.mod": "module example.com/node\n\ngo 1.26.0\n\nrequire k8s.io/kubernetes v1.37.2\n\n" +
+			"replace k8s.io/kubernetes => ./kubernetes\n",
+		"go.sum":            "",
+		"main.go":           main,
+		"kubernetes/go.mod": "module k8s.io/kubernetes\n\ngo 1.26.0\n",
+		"kubernetes/doc.go": "package kubernetes\n",
+	} {
+		file := filepath.Join(source, name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return source
+}
+
+func TestBinaryIsBuiltOnce(t *testing.T) {
+	source, cache := nodeModule(t, goodMain), t.TempDir()
+	var progress [3]bytes.Buffer
+	var paths [3]string
+	var running sync.WaitGroup
+	for i := range 3 {
+		running.Go(func() {
+			path, err := kubetest.BinaryOf(t.Context(), source, cache, &progress[i])
+			if err != nil {
+				t.Error(err)
+			}
+			paths[i] = path
+		})
+	}
+	running.Wait()
+
+	builds := 0
+	for i := range 3 {
+		builds += strings.Count(progress[i].String(), "e2e: built the node binary in ")
+		if paths[i] != paths[0] {
+			t.Errorf("call %d returned %s, call 0 %s", i, paths[i], paths[0])
+		}
+	}
+	if builds != 1 {
+		t.Errorf("%d builds, want 1", builds)
+	}
+	if info, err := os.Stat(paths[0]); err != nil || info.Mode()&0o111 == 0 {
+		t.Errorf("binary: %v, %v, want an executable file", info, err)
+	}
+}
+
+func TestBinaryIsBuiltAgainForOtherSource(t *testing.T) {
+	cache := t.TempDir()
+	before, err := kubetest.BinaryOf(t.Context(), nodeModule(t, goodMain), cache, t.Output())
+	if err != nil {
+		t.Fatal(err)
+	}
+	after, err := kubetest.BinaryOf(t.Context(), nodeModule(t, goodMain+"// changed\n"), cache, t.Output())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if before == after {
+		t.Errorf("both sources have the binary %s", before)
+	}
+}
+
+func TestBinaryErrorHoldsCompilerMessages(t *testing.T) {
+	cache := t.TempDir()
+	path, err := kubetest.BinaryOf(t.Context(), nodeModule(t, badMain), cache, t.Output())
+	if err == nil || !strings.Contains(err.Error(), "undefined: undefinedName") {
+		t.Errorf("binary %s, error %v, want the compiler's message", path, err)
+	}
+	left, err := filepath.Glob(filepath.Join(cache, "*", "node*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range left {
+		if !strings.HasSuffix(file, ".lock") {
+			t.Errorf("%s is left behind", file)
+		}
+	}
+}
+
+func TestBuildOutputTellsProgressFromMessages(t *testing.T) {
+	var output kubetest.BuildOutput
+	for _, part := range []string{
+		"go: downloading k8s.io/api v0.37.2\nk8s.io/ap", "i/core/v1\n# k8s.io/kubernetes/cmd\n",
+		"cmd/x.go:1:2: undefined: y\nnode\nno newline",
+	} {
+		if _, err := output.Write([]byte(part)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := cmp.Diff("2 packages compiled, now node", output.Progress()); diff != "" {
+		t.Errorf("progress (-want +got):\n%s", diff)
+	}
+	want := "# k8s.io/kubernetes/cmd\ncmd/x.go:1:2: undefined: y\nno newline"
+	if diff := cmp.Diff(want, output.Messages()); diff != "" {
+		t.Errorf("messages (-want +got):\n%s", diff)
+	}
+}

@@ -1,0 +1,104 @@
+package multus
+
+import (
+	"slices"
+
+	authorizationv1 "k8s.io/api/authorization/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// installerRoleName names the roles that InstallerRBAC returns.
+const installerRoleName = "multihome-installer"
+
+// InstallerRBAC returns what an [Installer] of config needs to be allowed, and
+// nothing more: a ClusterRole and a Role in the namespace of Multus. Bind both
+// to the program's service account. A program that only calls Plan and Status
+// may go without patch, create, escalate and bind: Plan then tells less.
+//
+// A Role needs its namespace: where Config.Namespace is not kube-system, create
+// the namespace before; Install labels it.
+//
+// The pods' own permissions are another matter: they are in [Bundle].
+func InstallerRBAC(config Config) []client.Object {
+	namespace := config.namespace()
+	names := []string{"kube-multus-ds"}
+	for arch := range config.ArchImages {
+		names = append(names, "kube-multus-ds-"+arch)
+	}
+	slices.Sort(names)
+	rule := func(group, resource string, verbs []string, names ...string) rbacv1.PolicyRule {
+		return rbacv1.PolicyRule{APIGroups: []string{group}, Resources: []string{resource}, ResourceNames: names, Verbs: verbs}
+	}
+	clusterRules := []rbacv1.PolicyRule{
+		rule("", "nodes", []string{"list"}),
+		rule("apps", "daemonsets", []string{"list"}),
+		rule("apiextensions.k8s.io", "customresourcedefinitions", []string{"create"}),
+		rule("apiextensions.k8s.io", "customresourcedefinitions", []string{"get", "patch"}, "network-attachment-definitions.k8s.cni.cncf.io"),
+		rule("rbac.authorization.k8s.io", "clusterroles", []string{"create"}),
+		// escalate lets it give Multus permissions that it has not itself.
+		rule("rbac.authorization.k8s.io", "clusterroles", []string{"get", "patch", "escalate", "bind"}, "multus"),
+		rule("rbac.authorization.k8s.io", "clusterrolebindings", []string{"create"}),
+		rule("rbac.authorization.k8s.io", "clusterrolebindings", []string{"get", "patch"}, "multus"),
+		// The primary CNI's settings, wherever it is installed.
+		rule("", "configmaps", []string{"get"}, "cilium-config", "kube-flannel-cfg"),
+	}
+	if namespace != DefaultNamespace {
+		clusterRules = append(clusterRules, rule("", "namespaces", []string{"get", "patch"}, namespace))
+	} else {
+		clusterRules = append(clusterRules, rule("", "namespaces", []string{"get"}, namespace))
+	}
+	rules := []rbacv1.PolicyRule{
+		rule("", "serviceaccounts", []string{"create"}),
+		rule("", "serviceaccounts", []string{"get", "patch"}, "multus"),
+		rule("", "configmaps", []string{"create"}),
+		rule("", "configmaps", []string{"get", "patch"}, "multus-daemon-config"),
+		rule("apps", "daemonsets", []string{"create", "watch"}),
+		rule("apps", "daemonsets", []string{"patch"}, names...),
+		rule("", "pods", []string{"list", "watch"}),
+		rule("", "events", []string{"list"}),
+	}
+	return []client.Object{
+		&rbacv1.ClusterRole{
+			TypeMeta:   metav1.TypeMeta{APIVersion: "rbac.authorization.k8s.io/v1", Kind: "ClusterRole"},
+			ObjectMeta: metav1.ObjectMeta{Name: installerRoleName},
+			Rules:      clusterRules,
+		},
+		&rbacv1.Role{
+			TypeMeta:   metav1.TypeMeta{APIVersion: "rbac.authorization.k8s.io/v1", Kind: "Role"},
+			ObjectMeta: metav1.ObjectMeta{Name: installerRoleName, Namespace: namespace},
+			Rules:      rules,
+		},
+	}
+}
+
+// neededPermissions is InstallerRBAC as questions that an API server answers,
+// one for each verb.
+func neededPermissions(config Config) []authorizationv1.ResourceAttributes {
+	var out []authorizationv1.ResourceAttributes
+	add := func(namespace string, rules []rbacv1.PolicyRule) {
+		for _, r := range rules {
+			names := r.ResourceNames
+			if len(names) == 0 {
+				names = []string{""}
+			}
+			for _, name := range names {
+				for _, verb := range r.Verbs {
+					out = append(out, authorizationv1.ResourceAttributes{
+						Namespace: namespace, Group: r.APIGroups[0], Resource: r.Resources[0], Name: name, Verb: verb,
+					})
+				}
+			}
+		}
+	}
+	for _, object := range InstallerRBAC(config) {
+		switch role := object.(type) {
+		case *rbacv1.ClusterRole:
+			add("", role.Rules)
+		case *rbacv1.Role:
+			add(role.Namespace, role.Rules)
+		}
+	}
+	return out
+}
