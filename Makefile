@@ -89,6 +89,10 @@ fuzz: ## run every fuzz target for FUZZTIME (10s)
 .PHONY: bench
 bench: ## run the benchmarks; compare two outputs with: go tool -modfile=internal/tools/go.mod benchstat OLD NEW
 	go test -run '^$$' -bench . $(BENCHFLAGS) ./...
+	@for module in $(NESTED); do \
+		echo "== $$module"; \
+		(cd $$module && go test -run '^$$' -bench . $(BENCHFLAGS) ./...); \
+	done
 
 .PHONY: apidiff
 apidiff: ## compare the exported API with the last tag

@@ -1,13 +1,11 @@
 package installer_test
 
 import (
-	"context"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -158,34 +156,4 @@ func pods(t *testing.T, c client.Client) map[string]bool {
 		out[pod.Name] = true
 	}
 	return out
-}
-
-// TestRolloutIsSeenAtOnce measures the time from the DaemonSet's last status
-// to the end of Install, by a watch of the test's own.
-func TestRolloutIsSeenAtOnce(t *testing.T) {
-	fresh(t, threeNodes()...)
-	c, _ := newClient(t, server.Config())
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	watcher, err := c.Watch(ctx, &appsv1.DaemonSetList{}, client.InNamespace("kube-system"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer watcher.Stop()
-	complete := make(chan time.Time, 1)
-	go func() {
-		for event := range watcher.ResultChan() {
-			if ds, ok := event.Object.(*appsv1.DaemonSet); ok && ds.Status.NumberAvailable == 3 && ds.Status.ObservedGeneration == ds.Generation {
-				complete <- time.Now()
-				return
-			}
-		}
-	}()
-	install(t, c, multus.Config{Platform: flannel}, multus.InstallOptions{})
-	returned := time.Now()
-	late := returned.Sub(<-complete)
-	t.Logf("install returned %v after the last node", late)
-	if late > 100*time.Millisecond {
-		t.Errorf("install returned %v after the last node was ready, want at most 100ms", late)
-	}
 }

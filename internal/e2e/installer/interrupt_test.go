@@ -89,7 +89,7 @@ func TestAPIServerGoesAndComesBack(t *testing.T) {
 	c, _ := newClient(t, own.Config())
 	old := multus.Config{Platform: flannel, Version: "v4.2.4"}
 	own.StartKubelets(t, kubetest.KubeletOptions{Delay: 500 * time.Millisecond})
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	if _, err := newInstaller(t, c, old).Install(ctx, multus.InstallOptions{}); err != nil {
 		t.Fatal(err)

@@ -27,11 +27,11 @@ func ciliumDaemonSet() *appsv1.DaemonSet {
 	}
 }
 
-// eventually tries until do succeeds, for ten seconds.
+// eventually tries until do succeeds.
 func eventually(t *testing.T, do func() error) {
 	t.Helper()
 	var err error
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		if err = do(); err == nil {
 			return
 		}

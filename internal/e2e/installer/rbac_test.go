@@ -114,7 +114,7 @@ func useEverything(t *testing.T, config multus.Config, roles []client.Object) st
 		return "first install: " + err.Error()
 	}
 	// Nothing starts a pod here, so that the wait ends and the reason is asked for.
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	_, err = installer.Install(ctx, multus.InstallOptions{})
 	rollout, ok := as[*multus.RolloutError](err)
