@@ -21,11 +21,13 @@ type pluginShell struct {
 	name    string
 	command []string
 	path    string
+	// builtin: it has the tools in itself, and looks for none in PATH.
+	builtin bool
 }
 
 func shells(t *testing.T) []pluginShell {
 	t.Helper()
-	out := []pluginShell{{"sh", []string{"/bin/sh"}, os.Getenv("PATH")}}
+	out := []pluginShell{{name: "sh", command: []string{"/bin/sh"}, path: os.Getenv("PATH")}}
 	busybox, err := exec.LookPath("busybox")
 	if err != nil {
 		t.Log("no busybox here: the program is tested with sh alone")
@@ -37,7 +39,10 @@ func shells(t *testing.T) []pluginShell {
 			t.Fatal(err)
 		}
 	}
-	return append(out, pluginShell{"busybox", []string{busybox, "sh"}, tools})
+	// Builds of busybox differ in whether PATH comes first.
+	command := exec.Command(busybox, "sh", "-c", "rm -f")
+	command.Env = []string{"PATH=/nonexistent"}
+	return append(out, pluginShell{"busybox", []string{busybox, "sh"}, tools, command.Run() == nil})
 }
 
 // pluginNode is a node's plugin directory and an image's.

@@ -18,20 +18,23 @@ func TestInstallPlugins(t *testing.T) {
 	tests := []struct {
 		name string
 		run  func(n *pluginNode)
+		// replaces: tools are replaced by others in PATH, which not every
+		// build of busybox looks at.
+		replaces bool
 	}{
-		{"copies what is missing", copiesMissing},
-		{"leaves others' plugins alone", leavesForeign},
-		{"leaves an identical plugin alone", leavesIdentical},
-		{"replaces its own older copy", replacesOwn},
-		{"replaces a plugin that runs", replacesRunning},
-		{"leaves its own copy alone once changed", leavesChanged},
-		{"leaves what took the place of its copy alone", leavesReplaced},
-		{"copies again what was removed", copiesRemoved},
-		{"recovers from being cut off", recovers},
-		{"copies the plugins named", copiesNamed},
-		{"reports what it cannot do", reports},
-		{"does not fail without a place to report to", reportsNowhere},
-		{"reports all without its tools", reportsWithoutTools},
+		{name: "copies what is missing", run: copiesMissing},
+		{name: "leaves others' plugins alone", run: leavesForeign},
+		{name: "leaves an identical plugin alone", run: leavesIdentical},
+		{name: "replaces its own older copy", run: replacesOwn},
+		{name: "replaces a plugin that runs", run: replacesRunning},
+		{name: "leaves its own copy alone once changed", run: leavesChanged},
+		{name: "leaves what took the place of its copy alone", run: leavesReplaced},
+		{name: "copies again what was removed", run: copiesRemoved},
+		{name: "recovers from being cut off", run: recovers, replaces: true},
+		{name: "copies the plugins named", run: copiesNamed},
+		{name: "reports what it cannot do", run: reports},
+		{name: "does not fail without a place to report to", run: reportsNowhere},
+		{name: "reports all without its tools", run: reportsWithoutTools, replaces: true},
 	}
 	for _, shell := range shells(t) {
 		t.Run(shell.name, func(t *testing.T) {
@@ -42,6 +45,10 @@ func TestInstallPlugins(t *testing.T) {
 				}
 			})
 			for _, tt := range tests {
+				if tt.replaces && shell.builtin {
+					t.Logf("%s: with sh alone", tt.name)
+					continue
+				}
 				t.Run(tt.name, func(t *testing.T) { tt.run(newPluginNode(t, shell)) })
 			}
 		})
