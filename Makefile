@@ -10,7 +10,7 @@ MODULES := . $(NESTED) internal/e2e/node internal/tools
 
 TOOL := go tool -modfile=$(CURDIR)/internal/tools/go.mod
 LINT := $(TOOL) golangci-lint
-PLATFORMS := linux/amd64 linux/arm64 darwin/arm64 windows/amd64
+PLATFORMS := linux/amd64 darwin/arm64 windows/amd64
 
 # Extra flags for go test: make test TESTFLAGS='-run Render -v'
 TESTFLAGS ?=
