@@ -129,18 +129,22 @@ func (e *ConflictError) Error() string {
 		"; set InstallOptions.Conflicts to ConflictAdopt to take over from whoever installed them, or to ConflictForce to take these fields alone"
 }
 
-// PreflightError says that the cluster is not ready for the install. Nothing
-// was changed.
+// PreflightError says that the cluster is not ready for the install or
+// uninstall. Nothing was changed.
 type PreflightError struct {
-	// Findings are those of severity error that were not ignored.
+	// Findings are those that stand against it and were not ignored.
 	Findings []multihome.Finding
 }
 
-// Error lists every finding.
+// Error lists the findings, at most ten.
 func (e *PreflightError) Error() string {
-	lines := make([]string, len(e.Findings))
-	for i, f := range e.Findings {
-		lines[i] = f.String()
+	const most = 10
+	var lines []string
+	for _, f := range e.Findings[:min(most, len(e.Findings))] {
+		lines = append(lines, f.String())
+	}
+	if len(e.Findings) > most {
+		lines = append(lines, fmt.Sprintf("and %d more", len(e.Findings)-most))
 	}
 	return "preflight: " + strings.Join(lines, "; ")
 }

@@ -16,6 +16,7 @@
 //	plan, err := installer.Plan(ctx)                          // writes nothing
 //	result, err := installer.Install(ctx, multus.InstallOptions{})
 //	status, err := installer.Status(ctx)
+//	err = installer.Uninstall(ctx, multus.UninstallOptions{}) // the nodes as they were before
 //
 // # Versions
 //
@@ -38,8 +39,8 @@
 // # Errors
 //
 // A Config that makes no sense gives all its problems at once, each a
-// *field.Error. [PreflightError], [ConflictError] and [RolloutError] are what a
-// caller may want to branch on. Every other error names the request and the
+// *field.Error. [PreflightError], [ConflictError], [RolloutError] and
+// [UninstallError] are what a caller may want to branch on. Every other error names the request and the
 // object, and wraps its cause: apierrors.IsForbidden and errors.Is with
 // context.DeadlineExceeded work. Advice is never an error: it is a
 // multihome.Finding.

@@ -26,21 +26,26 @@ const (
 	// EventNodeStuck means: Multus cannot run on Node now; see Finding. It may heal.
 	// Without a Node, pods cannot be made at all.
 	EventNodeStuck EventType = "node-stuck"
-	// EventDone means: every node is ready.
+	// EventRemoved means: an object was deleted.
+	EventRemoved EventType = "removed"
+	// EventNodeCleaned means: nothing of Multus is left on Node.
+	EventNodeCleaned EventType = "node-cleaned"
+	// EventDone means: every node is ready, or Multus is removed.
 	EventDone EventType = "done"
 )
 
-// Event is one step of a running Install. Events come in order, from the
-// goroutine that called Install.
+// Event is one step of a running Install or Uninstall. Events come in order,
+// from the goroutine that called it.
 type Event struct {
 	Type EventType `json:"type"`
-	// Object is set for adopted and applied.
+	// Object is set for adopted, applied and removed.
 	Object string `json:"object,omitempty"`
 	Action Action `json:"action,omitempty"`
-	// Node is set for node-ready and node-stuck, but for one without pods.
+	// Node is set for node-ready, node-cleaned and node-stuck, but for one
+	// without pods.
 	Node string `json:"node,omitempty"`
-	// Done of Total nodes run the wanted Multus. Both are set in every event
-	// since the rollout began, so that a progress bar needs nothing else.
+	// Done of Total nodes run the wanted Multus, or are clean of it. Both are
+	// set in every event since the rollout began, so that a progress bar needs nothing else.
 	Done  int `json:"done,omitempty"`
 	Total int `json:"total,omitempty"`
 	// Message is for humans.
@@ -58,6 +63,10 @@ func (e Event) String() string {
 		return fmt.Sprintf("%s adopted: %s", e.Object, e.Message)
 	case EventApplied:
 		return fmt.Sprintf("%s %s", e.Object, e.Action)
+	case EventRemoved:
+		return e.Object + " removed"
+	case EventNodeCleaned:
+		return fmt.Sprintf("node %s clean (%d of %d)", e.Node, e.Done, e.Total)
 	case EventNodeReady:
 		return fmt.Sprintf("node %s ready (%d of %d)", e.Node, e.Done, e.Total)
 	case EventNodeStuck:
@@ -66,6 +75,9 @@ func (e Event) String() string {
 		}
 		return fmt.Sprintf("node %s stuck (%d of %d): %s", e.Node, e.Done, e.Total, e.Finding)
 	case EventDone:
+		if e.Message != "" {
+			return "done: " + e.Message
+		}
 		return fmt.Sprintf("done: %d of %d nodes ready", e.Done, e.Total)
 	default:
 		return fmt.Sprintf("%s: %s", e.Type, e.Message)

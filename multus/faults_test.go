@@ -8,6 +8,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/multihome/multihome/multus"
@@ -21,6 +22,10 @@ type call struct {
 	run     func(ctx context.Context, installer *multus.Installer) error
 	// finish is the Install that ends well, whatever happened before.
 	finish multus.InstallOptions
+	// again ends well instead, where the call is not about installing, and
+	// wants is what it leaves.
+	again func(ctx context.Context, installer *multus.Installer) error
+	wants []string
 }
 
 func installing(options multus.InstallOptions) func(context.Context, *multus.Installer) error {
@@ -28,6 +33,10 @@ func installing(options multus.InstallOptions) func(context.Context, *multus.Ins
 		_, err := installer.Install(ctx, options)
 		return err
 	}
+}
+
+func uninstalling(options multus.UninstallOptions) func(context.Context, *multus.Installer) error {
+	return func(ctx context.Context, installer *multus.Installer) error { return installer.Uninstall(ctx, options) }
 }
 
 // ofOthers marks two objects as the network team's too.
@@ -40,6 +49,7 @@ func ofOthers(t *testing.T, cluster *multustest.Cluster) {
 // calls are everything that an Installer does.
 func calls() []call {
 	adopt := multus.InstallOptions{Conflicts: multus.ConflictAdopt}
+	keep, all := multus.UninstallOptions{}, multus.UninstallOptions{RemoveCRD: true, RemoveNADs: true}
 	older := func(t *testing.T, cluster *multustest.Cluster) {
 		install(t, cluster, withVersion("v4.0.2"), multus.InstallOptions{})
 		ofOthers(t, cluster)
@@ -67,6 +77,11 @@ func calls() []call {
 			_, err := installer.Status(ctx)
 			return err
 		}},
+		{name: "uninstall", prepare: older, run: uninstalling(keep), again: uninstalling(keep), wants: []string{crdOnly}},
+		{name: "uninstall all", prepare: func(t *testing.T, cluster *multustest.Cluster) {
+			older(t, cluster)
+			create(t, cluster, aNAD())
+		}, run: uninstalling(all), again: uninstalling(all)},
 	}
 }
 
@@ -97,6 +112,15 @@ func (c call) mustRecover(t *testing.T, cluster *multustest.Cluster, what string
 	t.Helper()
 	cluster.Fail(nil)
 	cluster.Allow("watch", "pods")
+	if c.again != nil {
+		if err := c.again(t.Context(), newInstaller(t, cluster.Client(), multus.Config{})); err != nil {
+			t.Fatalf("%s: the next call: %v", what, err)
+		}
+		if diff := cmp.Diff(c.wants, traces(t, cluster, multus.Config{})); diff != "" {
+			t.Errorf("%s: left after the next call (-want +got):\n%s", what, diff)
+		}
+		return
+	}
 	if _, err := newInstaller(t, cluster.Client(), multus.Config{}).Install(t.Context(), c.finish); err != nil {
 		t.Fatalf("%s: the next install: %v", what, err)
 	}
@@ -193,11 +217,16 @@ func runWithFault(t *testing.T, what string, cluster *multustest.Cluster, instal
 	return err
 }
 
-// names reports whether err tells which request failed. A rollout that was cut
-// off is about nodes instead.
+// names reports whether err tells which request failed. Where nodes or pods
+// were waited for it is about these instead.
 func names(err error, request multustest.Request) bool {
-	if errors.As(err, new(*multus.RolloutError)) {
+	switch {
+	case errors.As(err, new(*multus.RolloutError)):
 		return strings.HasPrefix(err.Error(), "rollout: ")
+	case errors.As(err, new(*multus.UninstallError)):
+		return strings.HasPrefix(err.Error(), "uninstall: ")
+	case strings.HasPrefix(err.Error(), "wait until the pods of "):
+		return true
 	}
 	verbs := map[string]string{"create": "ask for permission to", "patch": "adopt"}
 	verb, ok := verbs[request.Verb]

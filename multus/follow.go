@@ -2,6 +2,7 @@ package multus
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -35,16 +36,24 @@ var multusLabels = client.MatchingLabels{"app": "multus"}
 type follower struct {
 	client    client.Client
 	namespace string
-	progress  *progress
-	emit      func(Event)
-	last      error // why the cluster does not answer; nil if it does
+	labels    client.MatchingLabels
+	// enough ends the rollout before it is complete, by an error. It is asked
+	// from time to time. Nil: nothing but the end is enough.
+	enough   func(context.Context, Rollout) error
+	progress *progress
+	emit     func(Event)
+	last     error // why the cluster does not answer; nil if it does
 }
 
 // follow waits until the DaemonSets run everywhere. It opens two watches,
 // whatever the number of nodes, and opens them again when they break: an API
 // server that goes away for a while only delays it.
 func (i *Installer) follow(ctx context.Context, daemonSets []*unstructured.Unstructured, emit func(Event)) (Rollout, error) {
-	f := &follower{client: i.client, progress: newProgress(), emit: emit}
+	return (&follower{client: i.client, labels: multusLabels, emit: emit}).follow(ctx, daemonSets)
+}
+
+func (f *follower) follow(ctx context.Context, daemonSets []*unstructured.Unstructured) (Rollout, error) {
+	f.progress = newProgress()
 	for _, object := range daemonSets {
 		ds, err := convert[appsv1.DaemonSet](object)
 		if err != nil {
@@ -59,7 +68,7 @@ func (i *Installer) follow(ctx context.Context, daemonSets []*unstructured.Unstr
 		return f.progress.rollout(), nil
 	}
 	look := f.poll
-	if watcher, ok := i.client.(client.WithWatch); ok {
+	if watcher, ok := f.client.(client.WithWatch); ok {
 		look = func(ctx context.Context) error { return f.watch(ctx, watcher) }
 	}
 	for {
@@ -97,7 +106,7 @@ func (f *follower) stop(err error) (Rollout, error) {
 
 // hopeless reports whether asking again cannot help.
 func hopeless(err error) bool {
-	return apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err) || apierrors.IsBadRequest(err) ||
+	return errors.Is(err, ErrNodesDown) || apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err) || apierrors.IsBadRequest(err) ||
 		apierrors.IsInvalid(err) || apierrors.IsNotFound(err) || apierrors.IsMethodNotSupported(err)
 }
 
@@ -105,12 +114,12 @@ func hopeless(err error) bool {
 // does. A watch without a resource version begins with all that exists. Pods
 // are heard after the DaemonSets, which tell how many there will be.
 func (f *follower) watch(ctx context.Context, watcher client.WithWatch) error {
-	daemonSets, err := watcher.Watch(ctx, list("apps/v1", "DaemonSet"), client.InNamespace(f.namespace), multusLabels)
+	daemonSets, err := watcher.Watch(ctx, list("apps/v1", "DaemonSet"), client.InNamespace(f.namespace), f.labels)
 	if err != nil {
 		return fmt.Errorf("watch daemonsets in namespace %s: %w", f.namespace, err)
 	}
 	defer daemonSets.Stop()
-	pods, err := watcher.Watch(ctx, list("v1", "Pod"), client.InNamespace(f.namespace), multusLabels)
+	pods, err := watcher.Watch(ctx, list("v1", "Pod"), client.InNamespace(f.namespace), f.labels)
 	if err != nil {
 		return fmt.Errorf("watch pods in namespace %s: %w", f.namespace, err)
 	}
@@ -179,7 +188,7 @@ func (f *follower) poll(ctx context.Context) error {
 	}
 	err := eachPage(ctx, f.client, list("v1", "Pod"), func(object *unstructured.Unstructured) error {
 		return f.takePod(watch.Event{Type: watch.Added, Object: object})
-	}, client.InNamespace(f.namespace), multusLabels)
+	}, client.InNamespace(f.namespace), f.labels)
 	if err != nil {
 		return err
 	}
@@ -190,7 +199,7 @@ func (f *follower) poll(ctx context.Context) error {
 func (f *follower) readDaemonSets(ctx context.Context) error {
 	err := eachPage(ctx, f.client, list("apps/v1", "DaemonSet"), func(object *unstructured.Unstructured) error {
 		return f.takeDaemonSet(watch.Event{Type: watch.Added, Object: object})
-	}, client.InNamespace(f.namespace), multusLabels)
+	}, client.InNamespace(f.namespace), f.labels)
 	if err != nil {
 		return err
 	}
@@ -268,6 +277,9 @@ func (f *follower) probe(ctx context.Context) error {
 	err := f.progress.lookForPods(ctx, f.client, f.namespace)
 	if now := f.progress.noPods; now != nil && (before == nil || before.Code != now.Code) {
 		f.send(Event{Type: EventNodeStuck, Finding: now})
+	}
+	if err == nil && f.enough != nil {
+		err = f.enough(ctx, f.progress.report())
 	}
 	return err
 }

@@ -34,7 +34,7 @@ func shells(t *testing.T) []pluginShell {
 		return out
 	}
 	tools := t.TempDir()
-	for _, tool := range []string{"cat", "chmod", "cp", "grep", "kill", "mkdir", "mv", "rm", "sha256sum", "sh", "sync"} {
+	for _, tool := range []string{"cat", "chmod", "cp", "grep", "kill", "mkdir", "mv", "rm", "rmdir", "sha256sum", "sh", "sleep", "sync"} {
 		if err := os.Symlink(busybox, filepath.Join(tools, tool)); err != nil {
 			t.Fatal(err)
 		}

@@ -10,26 +10,31 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/multihome/multihome"
 	"github.com/multihome/multihome/internal/apply"
 )
 
-// missingPermissions asks the API server what an Install would not be allowed
-// to do, verb by verb. One question is enough for an administrator.
-func (i *Installer) missingPermissions(ctx context.Context, t *target) ([]multihome.Finding, error) {
+// missing asks the API server what of the roles' permissions the client has
+// not got, verb by verb. One question is enough for an administrator.
+func (i *Installer) missing(ctx context.Context, roles []client.Object, remedy string) ([]multihome.Finding, error) {
 	all, err := i.allowed(ctx, authorizationv1.ResourceAttributes{Group: "*", Resource: "*", Verb: "*"})
 	if all || err != nil {
 		return nil, err
 	}
 	var out []multihome.Finding
-	for _, needed := range neededPermissions(t.config) {
+	for _, needed := range permissionsOf(roles) {
 		ok, err := i.allowed(ctx, needed)
 		if err != nil {
 			return nil, err
 		}
 		if !ok {
-			out = append(out, permissionFinding(needed))
+			out = append(out, multihome.Finding{
+				Code: "multus/permission", Severity: multihome.SeverityError,
+				Message: "the client may not " + describePermission(needed),
+				Remedy:  remedy, Source: "SelfSubjectAccessReview",
+			})
 		}
 	}
 	return out, nil
@@ -66,14 +71,6 @@ func describePermission(p authorizationv1.ResourceAttributes) string {
 		fmt.Fprintf(&b, " in namespace %s", p.Namespace)
 	}
 	return b.String()
-}
-
-func permissionFinding(p authorizationv1.ResourceAttributes) multihome.Finding {
-	return multihome.Finding{
-		Code: "multus/permission", Severity: multihome.SeverityError,
-		Message: "the client may not " + describePermission(p),
-		Remedy:  "bind the roles that InstallerRBAC returns", Source: "SelfSubjectAccessReview",
-	}
 }
 
 // applyError turns what the engine reports into this package's errors and

@@ -24,7 +24,7 @@ const leftoverArguments = "multus/leftover-arguments"
 
 // preflight judges what was read: pure.
 func preflight(t *target, states []apply.State) []multihome.Finding {
-	out := slices.Concat(t.survey.findings(), otherMultus(t), keeperFindings(t))
+	out := slices.Concat(t.survey.findings(), otherMultus(t), keeperFindings(t), unfinishedUninstall(t))
 	for _, state := range states {
 		if state.Live != nil && state.Desired.GetKind() == "DaemonSet" {
 			out = append(out, daemonSetFindings(state)...)
@@ -63,6 +63,20 @@ func otherMultus(t *target) []multihome.Finding {
 			continue
 		}
 		out = append(out, f)
+	}
+	return out
+}
+
+// unfinishedUninstall reports a cleaner that is at work: it would take away
+// from nodes what an install brings.
+func unfinishedUninstall(t *target) []multihome.Finding {
+	var out []multihome.Finding
+	for _, live := range t.survey.cleaners {
+		out = append(out, multihome.Finding{
+			Code: "multus/uninstall-unfinished", Severity: multihome.SeverityError, Object: objectName(live),
+			Message: "an uninstall has not finished, and would take away from nodes what is installed now",
+			Remedy:  "call Uninstall again, or delete this DaemonSet, then install",
+		})
 	}
 	return out
 }

@@ -28,9 +28,6 @@ func InstallerRBAC(config Config) []client.Object {
 		names = append(names, "kube-multus-ds-"+arch)
 	}
 	slices.Sort(names)
-	rule := func(group, resource string, verbs []string, names ...string) rbacv1.PolicyRule {
-		return rbacv1.PolicyRule{APIGroups: []string{group}, Resources: []string{resource}, ResourceNames: names, Verbs: verbs}
-	}
 	clusterRules := []rbacv1.PolicyRule{
 		rule("", "nodes", []string{"list"}),
 		rule("apps", "daemonsets", []string{"list"}),
@@ -59,23 +56,60 @@ func InstallerRBAC(config Config) []client.Object {
 		rule("", "pods", []string{"list", "watch"}),
 		rule("", "events", []string{"list"}),
 	}
+	return roles(installerRoleName, namespace, clusterRules, rules)
+}
+
+// UninstallerRBAC returns what [Installer.Uninstall] needs to be allowed for
+// config, with and without RemoveCRD, and nothing more: a ClusterRole and a Role
+// in the namespace of Multus, to be bound as those of [InstallerRBAC].
+func UninstallerRBAC(config Config) []client.Object {
+	crd := "network-attachment-definitions.k8s.cni.cncf.io"
+	both := []string{"get", "delete"}
+	clusterRules := []rbacv1.PolicyRule{
+		rule("", "nodes", []string{"list"}),
+		rule("apps", "daemonsets", []string{"list"}),
+		// Which of them have secondary networks.
+		rule("", "pods", []string{"list"}),
+		rule("k8s.cni.cncf.io", "network-attachment-definitions", []string{"list"}),
+		rule("apiextensions.k8s.io", "customresourcedefinitions", both, crd),
+		rule("rbac.authorization.k8s.io", "clusterroles", both, "multus"),
+		rule("rbac.authorization.k8s.io", "clusterrolebindings", both, "multus"),
+	}
+	rules := []rbacv1.PolicyRule{
+		rule("", "serviceaccounts", both, "multus"),
+		rule("", "configmaps", both, "multus-daemon-config"),
+		// Of architectures that the Config names no more, and of the cleaner.
+		rule("apps", "daemonsets", []string{"create", "patch", "delete", "watch"}),
+		rule("", "pods", []string{"watch"}),
+		rule("", "events", []string{"list"}),
+	}
+	return roles("multihome-uninstaller", config.namespace(), clusterRules, rules)
+}
+
+func rule(group, resource string, verbs []string, names ...string) rbacv1.PolicyRule {
+	return rbacv1.PolicyRule{APIGroups: []string{group}, Resources: []string{resource}, ResourceNames: names, Verbs: verbs}
+}
+
+// roles returns a ClusterRole and a Role of one name.
+func roles(name, namespace string, clusterRules, rules []rbacv1.PolicyRule) []client.Object {
+	const apiVersion = "rbac.authorization.k8s.io/v1"
 	return []client.Object{
 		&rbacv1.ClusterRole{
-			TypeMeta:   metav1.TypeMeta{APIVersion: "rbac.authorization.k8s.io/v1", Kind: "ClusterRole"},
-			ObjectMeta: metav1.ObjectMeta{Name: installerRoleName},
+			TypeMeta:   metav1.TypeMeta{APIVersion: apiVersion, Kind: "ClusterRole"},
+			ObjectMeta: metav1.ObjectMeta{Name: name},
 			Rules:      clusterRules,
 		},
 		&rbacv1.Role{
-			TypeMeta:   metav1.TypeMeta{APIVersion: "rbac.authorization.k8s.io/v1", Kind: "Role"},
-			ObjectMeta: metav1.ObjectMeta{Name: installerRoleName, Namespace: namespace},
+			TypeMeta:   metav1.TypeMeta{APIVersion: apiVersion, Kind: "Role"},
+			ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace},
 			Rules:      rules,
 		},
 	}
 }
 
-// neededPermissions is InstallerRBAC as questions that an API server answers,
+// permissionsOf takes roles apart into questions that an API server answers,
 // one for each verb.
-func neededPermissions(config Config) []authorizationv1.ResourceAttributes {
+func permissionsOf(roles []client.Object) []authorizationv1.ResourceAttributes {
 	var out []authorizationv1.ResourceAttributes
 	add := func(namespace string, rules []rbacv1.PolicyRule) {
 		for _, r := range rules {
@@ -92,7 +126,7 @@ func neededPermissions(config Config) []authorizationv1.ResourceAttributes {
 			}
 		}
 	}
-	for _, object := range InstallerRBAC(config) {
+	for _, object := range roles {
 		switch role := object.(type) {
 		case *rbacv1.ClusterRole:
 			add("", role.Rules)

@@ -28,6 +28,7 @@ type survey struct {
 	nodes     []nodeFacts                  // by name
 	primaries []primaryFacts               // DaemonSets of primary CNIs, by namespace and name
 	multuses  []*unstructured.Unstructured // DaemonSets that are Multus or look like it, by namespace and name
+	cleaners  []*unstructured.Unstructured // DaemonSets of an uninstall that is not finished, by namespace and name
 	cilium    *ciliumFacts                 // nil: its settings were not looked for, not there or not readable
 	unseen    []multihome.Finding          // what could not be read
 
@@ -81,7 +82,7 @@ func look(ctx context.Context, reader client.Reader) (survey, error) {
 func lookAtDaemonSets(ctx context.Context, reader client.Reader) (survey, error) {
 	var s survey
 	// By name, because a list that begins again brings objects twice.
-	primaries, multuses := map[string]primaryFacts{}, map[string]*unstructured.Unstructured{}
+	primaries, multuses, cleaners := map[string]primaryFacts{}, map[string]*unstructured.Unstructured{}, map[string]*unstructured.Unstructured{}
 	err := eachPage(ctx, reader, list("apps/v1", "DaemonSet"), func(object *unstructured.Unstructured) error {
 		ds, err := convert[appsv1.DaemonSet](object)
 		if err != nil {
@@ -91,8 +92,11 @@ func lookAtDaemonSets(ctx context.Context, reader client.Reader) (survey, error)
 		if found, ok := primaryOf(ds); ok {
 			primaries[key] = found
 		}
-		if isMultus(ds) || strings.Contains(ds.Name, "multus") {
-			multuses[key] = object.DeepCopy() // a pointer into the page would keep all of it
+		switch { // a pointer into the page would keep all of it
+		case isCleaner(ds):
+			cleaners[key] = object.DeepCopy()
+		case isMultus(ds) || strings.Contains(ds.Name, "multus"):
+			multuses[key] = object.DeepCopy()
 		}
 		return nil
 	})
@@ -102,6 +106,9 @@ func lookAtDaemonSets(ctx context.Context, reader client.Reader) (survey, error)
 	}
 	for _, key := range slices.Sorted(maps.Keys(multuses)) {
 		s.multuses = append(s.multuses, multuses[key])
+	}
+	for _, key := range slices.Sorted(maps.Keys(cleaners)) {
+		s.cleaners = append(s.cleaners, cleaners[key])
 	}
 	err = s.excuse(err, "list", "daemonsets.apps in all namespaces", "an installed Multus and the primary CNI")
 	return s, err

@@ -146,7 +146,9 @@ func (c *Cluster) populate(o Options) error {
 		return err
 	}
 	for n, node := range o.Nodes {
-		c.faults[cmp.Or(node.Name, fmt.Sprintf("node-%d", n+1))] = node.Fault
+		name := cmp.Or(node.Name, fmt.Sprintf("node-%d", n+1))
+		c.faults[name] = node.Fault
+		c.heartbeat(name)
 	}
 	c.reconcile()
 	return nil

@@ -71,6 +71,7 @@ func TestFaults(t *testing.T) {
 			"Pending", "Ready=False ContainersNotReady", "PodScheduled=True ",
 			"install-multus-binary: waiting PodInitializing", "kube-multus: waiting ContainerCreating",
 		}, ""},
+		{"node down", multustest.FaultNodeDown, []string{"Pending", "PodScheduled=True "}, ""},
 		{
 			"pod security", multustest.FaultPodSecurity, nil,
 			`Error creating: pods "kube-multus-ds-" is forbidden: violates PodSecurity "baseline:latest": host namespaces (hostNetwork=true)`,
@@ -109,6 +110,34 @@ func TestFaults(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestNodeDown: the node itself tells, and tells again that it is back.
+func TestNodeDown(t *testing.T) {
+	c := newCluster(t, multustest.Options{Nodes: []multustest.Node{{Name: "a"}, {Name: "b", Fault: multustest.FaultNodeDown}}})
+	var got []string
+	look := func() {
+		list := &corev1.NodeList{}
+		if err := c.Client().List(t.Context(), list); err != nil {
+			t.Fatal(err)
+		}
+		for _, node := range list.Items {
+			for _, condition := range node.Status.Conditions {
+				got = append(got, fmt.Sprintf("%s %s=%s %s", node.Name, condition.Type, condition.Status, condition.Reason))
+			}
+		}
+	}
+	look()
+	c.SetFault("b", multustest.FaultSlow)
+	c.SetFault("none", multustest.FaultNodeDown)
+	look()
+	want := []string{
+		"a Ready=True KubeletReady", "b Ready=Unknown NodeStatusUnknown",
+		"a Ready=True KubeletReady", "b Ready=True KubeletReady",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("conditions (-want +got):\n%s", diff)
 	}
 }
 

@@ -19,6 +19,9 @@ func (c *Cluster) kubelet(pod *corev1.Pod, node *corev1.Node, fault Fault) corev
 		condition.Message = strings.Replace(condition.Message, ": ", ": 1 Insufficient memory, ", 1)
 		return corev1.PodStatus{Phase: corev1.PodPending, QOSClass: corev1.PodQOSBurstable, Conditions: []corev1.PodCondition{condition}}
 	}
+	if fault == FaultNodeDown {
+		return corev1.PodStatus{Phase: corev1.PodPending, QOSClass: corev1.PodQOSBurstable, Conditions: []corev1.PodCondition{scheduled()}}
+	}
 	started := now()
 	status := corev1.PodStatus{
 		Phase: corev1.PodPending, QOSClass: corev1.PodQOSBurstable, StartTime: &started,
@@ -88,6 +91,11 @@ func conditions(isInitialized, isReady bool) []corev1.PodCondition {
 		out = append(out, c)
 	}
 	return out
+}
+
+// scheduled is all that there is to say of a pod that no kubelet has seen.
+func scheduled() corev1.PodCondition {
+	return corev1.PodCondition{Type: corev1.PodScheduled, Status: corev1.ConditionTrue, LastTransitionTime: now()}
 }
 
 // containerStatus is what every state of a container has in common.

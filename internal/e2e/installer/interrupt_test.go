@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/multihome/multihome/internal/e2e/kubetest"
 	"github.com/multihome/multihome/multus"
@@ -37,22 +38,10 @@ func TestCutAnywhere(t *testing.T) {
 					t.Fatal(err)
 				}
 				scene.prepare()
-				ctx, cancel := context.WithCancel(t.Context())
-				var sent atomic.Int64
-				restConfig := server.Config()
-				restConfig.Wrap(func(next http.RoundTripper) http.RoundTripper {
-					return roundTripper(func(r *http.Request) (*http.Response, error) {
-						response, err := next.RoundTrip(r)
-						if isObjectRequest(r) && sent.Add(1) == int64(cut) {
-							cancel()
-						}
-						return response, err
-					})
+				finished, err := cutAfter(t, cut, func(ctx context.Context, c client.Client) error {
+					_, err := newInstaller(t, c, config).Install(ctx, multus.InstallOptions{NoWait: true})
+					return err
 				})
-				c, _ := newClient(t, restConfig)
-				_, err := newInstaller(t, c, config).Install(ctx, multus.InstallOptions{NoWait: true})
-				finished := sent.Load() < int64(cut)
-				cancel()
 				if finished {
 					if err != nil {
 						t.Fatalf("undisturbed: %v", err)
@@ -67,6 +56,28 @@ func TestCutAnywhere(t *testing.T) {
 			}
 		})
 	}
+}
+
+// cutAfter ends what do does after a number of requests. It reports whether do
+// had finished by then.
+func cutAfter(t *testing.T, cut int, do func(context.Context, client.Client) error) (finished bool, err error) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var sent atomic.Int64
+	restConfig := server.Config()
+	restConfig.Wrap(func(next http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(r *http.Request) (*http.Response, error) {
+			response, err := next.RoundTrip(r)
+			if isObjectRequest(r) && sent.Add(1) == int64(cut) {
+				cancel()
+			}
+			return response, err
+		})
+	})
+	c, _ := newClient(t, restConfig)
+	err = do(ctx, c)
+	return sent.Load() < int64(cut), err
 }
 
 func isObjectRequest(r *http.Request) bool {

@@ -21,26 +21,39 @@ const installerUser = "installer"
 // TestRBACIsEnoughAndMinimal runs everything as a user with InstallerRBAC, and
 // again with each single permission of it taken away.
 func TestRBACIsEnoughAndMinimal(t *testing.T) {
-	for _, namespace := range []string{"kube-system", "networks"} {
-		t.Run(namespace, func(t *testing.T) {
-			config := multus.Config{Namespace: namespace}
-			if problem := useEverything(t, config, multus.InstallerRBAC(config)); problem != "" {
-				t.Fatalf("with all of InstallerRBAC: %s", problem)
+	enoughAndMinimal(t, multus.Config{Namespace: "kube-system"}, multus.InstallerRBAC, "", useEverything)
+	// All but the namespace is no different from kube-system.
+	enoughAndMinimal(t, multus.Config{Namespace: "networks"}, multus.InstallerRBAC, "namespaces", useEverything)
+}
+
+// TestUninstallerRBACIsEnoughAndMinimal does the same for an uninstall.
+func TestUninstallerRBACIsEnoughAndMinimal(t *testing.T) {
+	enoughAndMinimal(t, multus.Config{Platform: flannel}, multus.UninstallerRBAC, "", useUninstall)
+}
+
+// enoughAndMinimal runs use with all roles, and without each single permission
+// whose name contains part.
+func enoughAndMinimal(t *testing.T, config multus.Config, roles func(multus.Config) []client.Object, part string,
+	use func(t *testing.T, config multus.Config, roles []client.Object) (problem string),
+) {
+	t.Helper()
+	t.Run(config.Namespace, func(t *testing.T) {
+		if problem := use(t, config, roles(config)); problem != "" {
+			t.Fatalf("with all roles: %s", problem)
+		}
+		for _, without := range eachPermission(roles(config)) {
+			if !strings.Contains(without.name, part) {
+				continue
 			}
-			for _, without := range eachPermission(multus.InstallerRBAC(config)) {
-				if namespace != "kube-system" && !strings.Contains(without.name, "namespaces") {
-					continue // no different from kube-system
+			t.Run(without.name, func(t *testing.T) {
+				if problem := use(t, config, without.roles); problem == "" {
+					t.Error("nothing misses this permission; take it out of the roles")
+				} else {
+					t.Log(problem)
 				}
-				t.Run(without.name, func(t *testing.T) {
-					if problem := useEverything(t, config, without.roles); problem == "" {
-						t.Error("nothing misses this permission; take it out of InstallerRBAC")
-					} else {
-						t.Log(problem)
-					}
-				})
-			}
-		})
-	}
+			})
+		}
+	})
 }
 
 type reduced struct {
@@ -137,11 +150,18 @@ func useEverything(t *testing.T, config multus.Config, roles []client.Object) st
 // or Cilium's DaemonSet with its settings.
 func prepare(t *testing.T, admin client.Client, namespace string, roles []client.Object) {
 	t.Helper()
-	subject := rbacv1.Subject{Kind: "User", APIGroup: rbacv1.GroupName, Name: installerUser}
-	made := []client.Object{ciliumDaemonSet(), &corev1.ConfigMap{
+	made := append(bindings(namespace, roles), ciliumDaemonSet(), &corev1.ConfigMap{
 		ObjectMeta: metav1.ObjectMeta{Name: "cilium-config", Namespace: "kube-system"},
 		Data:       map[string]string{"cni-exclusive": "false", "write-cni-conf-when-ready": "/host/etc/cni/net.d/05-cilium.conflist"},
-	}}
+	})
+	createAll(t, admin, made)
+	quota(t, admin, namespace)
+}
+
+// bindings are the roles, bound to the installer, and what they need.
+func bindings(namespace string, roles []client.Object) []client.Object {
+	subject := rbacv1.Subject{Kind: "User", APIGroup: rbacv1.GroupName, Name: installerUser}
+	var made []client.Object
 	for _, role := range roles {
 		switch role := role.(type) {
 		case *rbacv1.ClusterRole:
@@ -150,7 +170,7 @@ func prepare(t *testing.T, admin client.Client, namespace string, roles []client
 				RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role.Name},
 			})
 		case *rbacv1.Role:
-			if namespace != "kube-system" {
+			if namespace != "kube-system" && namespace != "" {
 				// A Role needs its namespace; the installer labels it.
 				made = append(made, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}})
 			}
@@ -160,12 +180,16 @@ func prepare(t *testing.T, admin client.Client, namespace string, roles []client
 			})
 		}
 	}
-	for _, object := range made {
+	return made
+}
+
+func createAll(t *testing.T, admin client.Client, objects []client.Object) {
+	t.Helper()
+	for _, object := range objects {
 		if err := admin.Create(t.Context(), object); err != nil {
 			t.Fatal(err)
 		}
 	}
-	quota(t, admin, namespace)
 }
 
 // quota makes the API server refuse every pod of the namespace.
