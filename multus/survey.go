@@ -117,13 +117,22 @@ func lookAtDaemonSets(ctx context.Context, reader client.Reader) (survey, error)
 // daemonSet returns a live DaemonSet that is or looks like Multus, nil where
 // the survey saw none of that name. It is the survey's own: do not change it.
 func (s survey) daemonSet(namespace, name string) *unstructured.Unstructured {
-	i := slices.IndexFunc(s.multuses, func(ds *unstructured.Unstructured) bool {
-		return ds.GetNamespace() == namespace && ds.GetName() == name
+	return find(s.multuses, namespace, name)
+}
+
+// cleaner returns a live DaemonSet of the cleaner, as daemonSet does.
+func (s survey) cleaner(namespace, name string) *unstructured.Unstructured {
+	return find(s.cleaners, namespace, name)
+}
+
+func find(objects []*unstructured.Unstructured, namespace, name string) *unstructured.Unstructured {
+	i := slices.IndexFunc(objects, func(o *unstructured.Unstructured) bool {
+		return o.GetNamespace() == namespace && o.GetName() == name
 	})
 	if i < 0 {
 		return nil
 	}
-	return s.multuses[i]
+	return objects[i]
 }
 
 func (s *survey) lookAtNodes(ctx context.Context, reader client.Reader) error {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -124,9 +125,11 @@ type uninstall struct {
 
 	namespace  string
 	daemonSets []*unstructured.Unstructured // of Multus, live
-	cleaners   []*unstructured.Unstructured // as they are to be
+	cleaners   []apply.State                // as they are to be, beside those of a call before
 	objects    []*unstructured.Unstructured // all else that is live, in apply order
 	crd        *unstructured.Unstructured   // live, nil if there is none or it stays
+
+	downSince time.Time // when only nodes that are down were first left to wait for; zero: there are others
 }
 
 // removeDaemonSets deletes Multus' DaemonSets and waits until their pods are
@@ -144,13 +147,16 @@ func (u *uninstall) removeDaemonSets(ctx context.Context) error {
 // clean.
 func (u *uninstall) clean(ctx context.Context) error {
 	var live []*unstructured.Unstructured
-	for _, cleaner := range u.cleaners {
-		change, err := u.installer.applier().Apply(ctx, apply.State{Desired: cleaner}, true)
-		if err != nil {
-			return err
+	for _, state := range u.cleaners {
+		if !state.Settled(FieldManager) {
+			change, err := u.installer.applier().Apply(ctx, state, true)
+			if err != nil {
+				return err
+			}
+			u.emit(Event{Type: EventApplied, Object: change.Object, Action: Action(change.Action)})
+			state.Live = change.After
 		}
-		u.emit(Event{Type: EventApplied, Object: change.Object, Action: Action(change.Action)})
-		live = append(live, change.After)
+		live = append(live, state.Live)
 	}
 	rollout, err := (&follower{client: u.installer.client, labels: cleanerLabels, emit: u.emitCleaned, enough: u.onlyDown}).follow(ctx, live)
 	if err == nil {
@@ -180,8 +186,14 @@ func (u *uninstall) emitCleaned(e Event) {
 	u.emit(e)
 }
 
+// downPatience is how long nodes must be down without a break before they are
+// not waited for: a busy kubelet is late at times.
+const downPatience = 10 * time.Second
+
 // onlyDown ends the wait for nodes that are not clean, if all of them are down.
 func (u *uninstall) onlyDown(ctx context.Context, rollout Rollout) error {
+	downSince := u.downSince
+	u.downSince = time.Time{}
 	if len(rollout.Nodes) < rollout.Desired {
 		return nil
 	}
@@ -193,6 +205,12 @@ func (u *uninstall) onlyDown(ctx context.Context, rollout Rollout) error {
 		if !(node.Ready && node.Updated) && !down[node.Node] {
 			return nil
 		}
+	}
+	if u.downSince = downSince; downSince.IsZero() {
+		u.downSince = time.Now()
+	}
+	if time.Since(u.downSince) < downPatience {
+		return nil
 	}
 	return ErrNodesDown
 }
@@ -219,7 +237,7 @@ func (u *uninstall) readWarnings(ctx context.Context) error {
 // removeCleaners deletes the cleaner everywhere.
 func (u *uninstall) removeCleaners(ctx context.Context) error {
 	for _, cleaner := range u.cleaners {
-		if err := u.remove(ctx, cleaner); err != nil {
+		if err := u.remove(ctx, cleaner.Desired); err != nil {
 			return err
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/multihome/multihome"
+	"github.com/multihome/multihome/internal/apply"
 )
 
 // look reads what is there, and refuses before the first write.
@@ -142,7 +143,7 @@ func (u *uninstall) foreignObjects() []multihome.Finding {
 
 // planCleaners derives the cleaner from what runs or, if that is gone already,
 // from the cleaner of the call before, or else from what the Config renders.
-func (u *uninstall) planCleaners(survey survey, bundle *Bundle) ([]*unstructured.Unstructured, error) {
+func (u *uninstall) planCleaners(survey survey, bundle *Bundle) ([]apply.State, error) {
 	var sources []*appsv1.DaemonSet
 	for _, object := range u.daemonSets {
 		ds, err := convert[appsv1.DaemonSet](object)
@@ -157,7 +158,7 @@ func (u *uninstall) planCleaners(survey survey, bundle *Bundle) ([]*unstructured
 	if len(sources) == 0 {
 		sources = bundle.DaemonSets
 	}
-	var out []*unstructured.Unstructured
+	var out []apply.State
 	for _, ds := range sources {
 		image := u.options.Image
 		if image == "" {
@@ -167,15 +168,15 @@ func (u *uninstall) planCleaners(survey survey, bundle *Bundle) ([]*unstructured
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, object)
+		out = append(out, apply.State{Desired: object, Live: survey.cleaner(object.GetNamespace(), object.GetName())})
 	}
 	return out, nil
 }
 
 // cleanersAsTheyAre goes on with the images and architectures of cleaners that
 // are at work.
-func (u *uninstall) cleanersAsTheyAre(survey survey) ([]*unstructured.Unstructured, error) {
-	var out []*unstructured.Unstructured
+func (u *uninstall) cleanersAsTheyAre(survey survey) ([]apply.State, error) {
+	var out []apply.State
 	for _, live := range survey.cleaners {
 		ds, err := convert[appsv1.DaemonSet](live)
 		if err != nil {
@@ -190,7 +191,7 @@ func (u *uninstall) cleanersAsTheyAre(survey survey) ([]*unstructured.Unstructur
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, object)
+		out = append(out, apply.State{Desired: object, Live: live})
 	}
 	return out, nil
 }
