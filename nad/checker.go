@@ -1,0 +1,288 @@
+package nad
+
+import (
+	"maps"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/multihome/multihome"
+)
+
+// A checker looks at one plugin of a network, or at a part of it. Every method
+// takes keys below its path; the key "" is the path itself.
+type checker struct {
+	report  *report
+	network *Network
+	plugins []Plugin
+	index   int  // of the plugin
+	hasIPs  bool // a plugin before this one asks for addresses, or may do so
+	path    string
+	source  string
+}
+
+// at returns a checker for an element of a list.
+func (k *checker) at(list string, i int) *checker {
+	inner := *k
+	inner.path = k.join(list) + "[" + strconv.Itoa(i) + "]" // the list "" is k itself
+	return &inner
+}
+
+// child returns a checker for an object inside.
+func (k *checker) child(key string) *checker {
+	inner := *k
+	inner.path = k.join(key)
+	return &inner
+}
+
+func (k *checker) join(key string) string {
+	if k.path == "" || key == "" {
+		return k.path + key
+	}
+	return k.path + "." + key
+}
+
+func (k *checker) fail(code string, err field.Error) {
+	err.Field = k.join(err.Field)
+	k.report.add(problem{severity: multihome.SeverityError, code: code, err: err, source: k.source})
+}
+
+// invalid reports a value that the plugin refuses.
+func (k *checker) invalid(key string, value any, code, reason string) {
+	k.fail(code, field.Error{Type: field.ErrorTypeInvalid, Field: key, BadValue: value, Detail: reason})
+}
+
+// require reports a key that the plugin needs.
+func (k *checker) require(key, what string) {
+	k.fail("required", field.Error{Type: field.ErrorTypeRequired, Field: key, Detail: what})
+}
+
+// forbid reports a key that makes the plugin fail where it is.
+func (k *checker) forbid(key, code, reason string) {
+	k.fail(code, field.Error{Type: field.ErrorTypeForbidden, Field: key, Detail: reason})
+}
+
+// warn reports what is accepted and likely wrong.
+func (k *checker) warn(key, code, message, remedy string) {
+	k.report.add(problem{
+		severity: multihome.SeverityWarning, code: code,
+		err: field.Error{Field: k.join(key), Detail: message}, remedy: remedy, source: k.source,
+	})
+}
+
+func (k *checker) warnIf(is bool, key, code, message, remedy string) {
+	if is {
+		k.warn(key, code, message, remedy)
+	}
+}
+
+// saysZero reports whether the key is there with "" or 0.
+func (k *checker) saysZero(key string) bool { return slices.Contains(k.report.zeros, k.join(key)) }
+
+// saysNull reports whether the key is there with null, which is not nothing to
+// types that read themselves.
+func (k *checker) saysNull(key string) bool { return slices.Contains(k.report.nulls, k.join(key)) }
+
+// has reports whether the plugin has the capability.
+func (k *checker) has(capability Capability) bool {
+	return slices.Contains(capabilitiesOf(k.plugins[k.index]), capability)
+}
+
+func (k *checker) hasResource() bool { return k.network.ResourceName != "" }
+
+func (k *checker) hasExtra(key string) bool {
+	for name := range commonOf(k.plugins[k.index]).Extra {
+		if strings.EqualFold(name, key) {
+			return true
+		}
+	}
+	return false
+}
+
+// upTo reports a number that is not from 0 to the highest.
+func (k *checker) upTo(highest int, key string, value int) {
+	if value < 0 || value > highest {
+		code := "range"
+		if strings.HasPrefix(key, "vlan") && key != "vlanQoS" {
+			code = "vlan-range"
+		}
+		k.invalid(key, value, code, "must be from 0 to "+strconv.Itoa(highest))
+	}
+}
+
+// oneOf reports a word that the plugin does not know. "" is its default.
+func oneOf[T ~string](k *checker, key string, value T, known ...T) {
+	if value == "" || slices.Contains(known, value) {
+		return
+	}
+	err := field.NotSupported(field.NewPath(key), value, known)
+	k.fail("word", *err)
+}
+
+func oneOfFold(k *checker, key, value string, known ...string) {
+	if !containsFold(known, value) {
+		k.fail("word", *field.NotSupported(field.NewPath(key), value, known))
+	}
+}
+
+// mtu reports what the kernel refuses.
+func (k *checker) mtu(mtu int) { k.mtuAt("mtu", mtu) }
+
+func (k *checker) mtuAt(key string, mtu int) {
+	switch {
+	case mtu == 0:
+	case mtu < 68 || mtu > 65535:
+		k.invalid(key, mtu, "mtu", "must be from 68 to 65535, or 0 for the default")
+	case mtu < 1280 && hasIPv6(ipamOf(k.plugins[k.index])):
+		k.invalid(key, mtu, "mtu", "must be at least 1280, which IPv6 needs")
+	}
+}
+
+// vethMTU is mtu for plugins that take a negative one for not set.
+func (k *checker) vethMTU(mtu int) {
+	if mtu < 0 {
+		k.warn("mtu", "negative-mtu", "is negative, which the plugin takes for not set", "remove it")
+		return
+	}
+	k.mtu(mtu)
+}
+
+// mac reports what is no hardware address, and what the kernel refuses as one.
+func (k *checker) mac(mac string) {
+	if k.parseMAC("mac", mac) {
+		for _, err := range validateMAC(mac, field.NewPath("mac")) {
+			k.fail("mac", *err)
+		}
+	}
+}
+
+func (k *checker) parseMAC(key, mac string) bool {
+	_, err := net.ParseMAC(mac)
+	if mac != "" && err != nil {
+		k.invalid(key, mac, "mac", "must be a hardware address such as 02:00:00:00:00:01")
+	}
+	return err == nil
+}
+
+// argMAC looks at args.cni.mac, which bridge and tuning read.
+func (k *checker) argMAC() {
+	var mac string
+	for _, m := range k.cniArgs() {
+		if strings.EqualFold(m.key, "mac") && m.value[0] == '"' {
+			mac = unquote(m.value)
+		}
+	}
+	k.parseMAC("args.cni.mac", mac)
+}
+
+// cniArgs returns the members of args.cni.
+func (k *checker) cniArgs() []member {
+	for name, value := range commonOf(k.plugins[k.index]).Extra {
+		if !strings.EqualFold(name, "args") || value[0] != '{' {
+			continue
+		}
+		for _, m := range members(string(value)) {
+			if strings.EqualFold(m.key, "cni") && m.value[0] == '{' {
+				return members(m.value)
+			}
+		}
+	}
+	return nil
+}
+
+func (k *checker) interfaceName(key, name string) {
+	if problem := interfaceProblem(name); problem != "" {
+		k.invalid(key, name, "interface-name", problem)
+	}
+}
+
+// master looks at the interface of the node.
+func (k *checker) master(name string, inContainer bool) {
+	switch {
+	case name != "":
+		k.interfaceName("master", name)
+	case inContainer:
+		k.forbid("linkInContainer", "required", "needs a master: the default route of a pod is eth0, the cluster's own network")
+	case k.index == 0:
+		k.warn("master", "master-default", "is not set: the interface of the default route is taken, which may differ between nodes", "name the interface")
+	}
+}
+
+// bridgeName looks at a bridge of the node.
+func (k *checker) bridgeName(key, name string) {
+	switch {
+	case name == "lo":
+		k.invalid(key, name, "interface-name", "is an interface that every node has, and no bridge")
+	case name != "":
+		k.interfaceName(key, name)
+	case k.saysZero(key):
+		k.invalid(key, name, "interface-name", "must not be empty; leave it out for cni0")
+	}
+	taken := name == "" || name == "cni0" || name == "docker0" || strings.HasPrefix(name, "cilium_") || strings.HasPrefix(name, "lxc")
+	if taken && !k.saysZero(key) {
+		k.warn(key, "primary-bridge", "is "+strconv.Quote(name)+", and that bridge may belong to the primary CNI (\"\" is cni0)", "use a bridge of your own")
+	}
+}
+
+func (k *checker) trunk(trunk VLANTrunk, highest int) {
+	lowest := 4095 - highest // 1 for the plugin bridge, 0 for ovs
+	for key, id := range map[string]int{"id": trunk.ID, "minID": trunk.MinID, "maxID": trunk.MaxID} {
+		if id < 0 || id > highest || id < lowest && k.saysZero(key) {
+			k.invalid(key, id, "vlan-range", "must be from "+strconv.Itoa(lowest)+" to "+strconv.Itoa(highest))
+		}
+	}
+	hasMin, hasMax := trunk.MinID != 0 || k.saysZero("minID"), trunk.MaxID != 0 || k.saysZero("maxID")
+	switch {
+	case hasMin && !hasMax:
+		k.require("maxID", "minID and maxID go together")
+	case hasMax && !hasMin:
+		k.require("minID", "minID and maxID go together")
+	case trunk.MinID > trunk.MaxID:
+		k.invalid("minID", trunk.MinID, "vlan-range", "must not be above maxID")
+	}
+}
+
+// masqBackend looks at a backend that only counts when masquerading is on.
+func (k *checker) masqBackend(on bool, backend string) {
+	if on {
+		oneOf(k, "ipMasqBackend", backend, "iptables", "nftables")
+	} else if backend != "" {
+		k.warn("ipMasqBackend", "no-effect", "has no effect without ipMasq and ipam", "remove it")
+	}
+}
+
+// device looks for the device of a plugin that needs one.
+func (k *checker) device(id string) {
+	if id == "" && !k.hasResource() {
+		k.require("deviceID", "or the annotation resourceName, so that the kubelet allocates one")
+	}
+}
+
+// unknownCapabilities warns of capabilities that the plugin does not use.
+func (k *checker) unknownCapabilities(kind pluginKind) {
+	own := kind.capabilities
+	for _, capability := range capabilitiesOf(k.plugins[k.index]) {
+		ofIPAM := capability == CapabilityIPs || capability == "ipRanges"
+		switch {
+		case slices.Contains(own, capability) || ofIPAM && ipamOf(k.plugins[k.index]) != nil:
+		case ofIPAM:
+			k.warn("capabilities."+string(capability), "capability-misplaced", "has no effect on a plugin without ipam", "put it on the plugin with ipam")
+		default:
+			k.warn("capabilities."+string(capability), "capability-misplaced", "is not used by "+k.plugins[k.index].Type(), "put it on a plugin that uses it: "+consumers(capability))
+		}
+	}
+}
+
+// consumers names the plugins that use a capability.
+func consumers(capability Capability) string {
+	var names []string
+	for _, name := range slices.Sorted(maps.Keys(pluginKinds)) {
+		if slices.Contains(pluginKinds[name].capabilities, capability) {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,118 @@
+package nad
+
+import (
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+)
+
+// networkName is what libcni takes for the name of a network.
+var networkName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]*$`)
+
+// validateName looks at the name of a NAD to be made.
+func validateName(name string) field.ErrorList {
+	var errs field.ErrorList
+	if name == "" {
+		return append(errs, field.Required(field.NewPath("name"), "the name of the network"))
+	}
+	for _, problem := range validation.IsDNS1123Subdomain(name) {
+		errs = append(errs, field.Invalid(field.NewPath("name"), name, problem))
+	}
+	return errs
+}
+
+// judge applies every rule to what was read. Fields are below the path.
+func (r *reading) judge(path string) *report {
+	out := &report{zeros: r.zeros, nulls: r.nulls}
+	k := &checker{report: out, network: &r.network, plugins: r.network.Plugins, path: path, source: "containernetworking/cni v1.3.1 libcni"}
+	if name := r.network.Name; name != "" && !networkName.MatchString(name) {
+		k.invalid("name", name, "name", "must begin with a letter or digit and consist of letters, digits, _, . and -")
+	}
+	for _, n := range r.notes {
+		if n.kind == duplicateKey && n.schema == nil && strings.Contains(n.path, "sysctl.") {
+			(&checker{report: out, source: tuningKind.source}).forbid(n.path, "duplicate-key", "is there twice, which tuning refuses")
+		}
+	}
+	hasIPs := false
+	for i, p := range r.network.Plugins {
+		if r.bad[i] {
+			continue // what is read is not what was meant
+		}
+		kind, known := kindOf(p.Type())
+		k := &checker{report: out, network: &r.network, plugins: r.network.Plugins, index: i, hasIPs: hasIPs, path: r.paths[i], source: kind.source}
+		if !known {
+			k.source = "containernetworking/cni v1.3.1 libcni"
+		}
+		hasIPs = hasIPs || !known || ipamOf(p) != nil
+		k.pluginType(p.Type())
+		if known {
+			k.version(kind, path)
+			k.chain(kind)
+			k.unknownCapabilities(kind)
+		}
+		p.check(k)
+		k.dns("dns", commonOf(p).DNS)
+		if f := reflect.ValueOf(p).FieldByName("IPAM"); f.IsValid() && !f.IsZero() && ipamOf(p) == nil {
+			k.warn("ipam.type", "no-effect", "is not set, so the rest of ipam has no effect", "name the plugin that gives addresses")
+		}
+		if ipam := ipamOf(p); ipam != nil {
+			inner := k.child("ipam")
+			inner.source = ipamSource(ipam.Type())
+			ipam.checkIPAM(inner)
+		}
+	}
+	return out
+}
+
+func (k *checker) pluginType(name string) {
+	switch {
+	case name == "":
+		k.require("type", "the name of the plugin's binary")
+	case strings.ContainsAny(name, `/\`):
+		k.invalid("type", name, "plugin-type", "must be the name of a binary, without a directory")
+	case name == "cilium-cni":
+		k.forbid("type", "cilium-secondary", "cilium-cni cannot make a second interface: its veth exists already on the node (cilium/cilium #23483)")
+	}
+}
+
+// version looks at the cniVersion for one plugin, as that does for itself.
+func (k *checker) version(kind pluginKind, path string) {
+	top := *k
+	top.path = path
+	version := k.network.CNIVersion
+	switch {
+	case version != "" && !slices.Contains(cniVersions, version):
+		if k.index == 0 {
+			top.fail("cni-version", *field.NotSupported(field.NewPath("cniVersion"), version, cniVersions))
+		}
+	case kind.minVersion != "" && !atLeast(version, kind.minVersion):
+		top.invalid("cniVersion", version, "cni-version", "must be at least "+kind.minVersion+" for "+k.plugins[k.index].Type())
+	case k.index == 0 && !kind.chained && !kind.noIPAM && !atLeast(version, "0.3.0") && ipamOf(k.plugins[0]) == nil:
+		top.invalid("cniVersion", version, "cni-version", "must be at least 0.3.0 for a network without ipam: older results cannot lack addresses")
+	}
+}
+
+// chain looks at the place of a plugin among the others.
+func (k *checker) chain(kind pluginKind) {
+	p := k.plugins[k.index]
+	if kind.chained && k.index == 0 {
+		k.forbid("type", "chained-only", p.Type()+" works on the interface of a plugin before it in the list")
+	}
+	if kind.requiresIPAM && ipamOf(p) == nil && (k.index == 0 || p.Type() != "ipvlan" || !k.hasIPs) {
+		k.require("ipam", p.Type()+" needs addresses")
+	}
+}
+
+func ipamSource(ipam string) string {
+	switch ipam {
+	case "whereabouts":
+		return "k8snetworkplumbingwg/whereabouts v0.9.4"
+	case "host-local", "static", "dhcp":
+		return referencePlugins + "ipam/" + ipam
+	}
+	return ""
+}

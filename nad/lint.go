@@ -1,0 +1,62 @@
+package nad
+
+import (
+	"strings"
+
+	netattdefv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/multihome/multihome"
+)
+
+// Lint says what is wrong with a NAD, errors first. An error is what a plugin,
+// libcni or Multus refuses when a pod is to start: a pod on this network hangs.
+// A warning is what they take and what is likely wrong: keys that they ignore,
+// addresses that two pods get, a default route that takes a pod out of the
+// cluster. At most 100 findings of a kind are reported.
+//
+// What needs more than the NAD is not here: see [LintCluster] and
+// [CheckAttachment].
+func Lint(def *netattdefv1.NetworkAttachmentDefinition) []multihome.Finding {
+	if def == nil {
+		return nil
+	}
+	r := readDefinition(def)
+	out := &report{}
+	for _, err := range r.errs {
+		out.add(problem{severity: multihome.SeverityError, code: errorCode(r, err), err: *err, source: "containernetworking/cni v1.3.1 libcni"})
+	}
+	if !r.badSource && def.Spec.Config != "" {
+		out.problems = append(out.problems, r.judge(configPath).problems...)
+		r.lintKeys(out)
+		r.lintNames(def, out)
+	}
+	if def.Spec.Config == "" {
+		out.add(problem{
+			severity: multihome.SeverityInfo, code: "no-config", err: field.Error{Field: configPath, Detail: "is empty: Multus looks for a file with the network's name on each node"},
+			remedy: "make sure that every node has the file", source: "Multi-Network specification 1.3, section 3.4.1",
+		})
+	}
+	return out.findings(objectOf(def))
+}
+
+func errorCode(r *reading, err *field.Error) string {
+	switch {
+	case err.Type == field.ErrorTypeRequired || err.Type == field.ErrorTypeTooMany:
+		return "plugins"
+	case r.badSource && err.Type == field.ErrorTypeInvalid:
+		return "json"
+	}
+	return "type"
+}
+
+// lintNames compares the names of the NAD and of its configuration.
+func (r *reading) lintNames(def *netattdefv1.NetworkAttachmentDefinition, out *report) {
+	k := &checker{report: out, source: "Multi-Network specification 1.3, section 3.4"}
+	if r.ownName && r.network.Name != def.Name && def.Name != "" {
+		k.warn(configPath+".name", "name-mismatch", "is not the name of the NAD: addresses are counted under one name and reported under the other", "set it to "+def.Name)
+	}
+	if strings.Contains(def.Name, ".") {
+		k.warn("metadata.name", "name-dots", "has a dot: pods can ask for it in JSON only, not as namespace/name@interface", "use letters, digits and -")
+	}
+}
