@@ -4,9 +4,12 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
-# internal/e2e tests against the API server that internal/e2e/node builds.
-NESTED := internal/e2e
-MODULES := . $(NESTED) internal/e2e/node internal/tools
+# internal/e2e tests against the API server that internal/e2e/node builds, each
+# module in internal/conformance against somebody else's code. The modules of
+# one Talos minor each hold a version and a line of code.
+CONFORMANCE := $(patsubst %/go.mod,%,$(wildcard internal/conformance/*/go.mod))
+MODULES := . internal/e2e $(CONFORMANCE) internal/e2e/node internal/tools
+LINTED := internal/e2e $(filter-out internal/conformance/talos1.%,$(CONFORMANCE))
 
 TOOL := go tool -modfile=$(CURDIR)/internal/tools/go.mod
 LINT := $(TOOL) golangci-lint
@@ -24,7 +27,14 @@ help: ## list the targets
 .PHONY: test
 test: ## run all tests, also those against a real API server; the first run builds it, which takes minutes
 	go test -timeout 30m $(TESTFLAGS) ./...
-	@$(MAKE) --no-print-directory e2e
+	@$(MAKE) --no-print-directory conformance e2e
+
+.PHONY: conformance
+conformance: ## hold what we write against the code that reads it: every Talos minor
+	@for module in $(CONFORMANCE); do \
+		echo "== $$module"; \
+		(cd $$module && go test -timeout 30m $(TESTFLAGS) ./...); \
+	done
 
 .PHONY: e2e
 e2e: ## run the tests against a real API server
@@ -33,8 +43,10 @@ e2e: ## run the tests against a real API server
 	cd internal/e2e && go test -timeout 30m $(TESTFLAGS) ./...
 
 .PHONY: race
-race: ## run all tests in random order with the race detector
-	@$(MAKE) --no-print-directory test TESTFLAGS='-race -shuffle=on $(TESTFLAGS)'
+race: ## run the tests in random order with the race detector
+	go test -timeout 30m -race -shuffle=on $(TESTFLAGS) ./...
+	cd internal/e2e && go run ./buildnode
+	cd internal/e2e && go test -timeout 30m -race -shuffle=on $(TESTFLAGS) ./...
 
 .PHONY: cover
 cover: ## print the coverage of each package by the tests of this module
@@ -44,7 +56,7 @@ cover: ## print the coverage of each package by the tests of this module
 lint: ## run the linters, and go fix without changing anything
 	$(LINT) config verify
 	$(LINT) run ./...
-	@for module in $(NESTED); do \
+	@for module in $(LINTED); do \
 		echo "== $$module"; \
 		(cd $$module && $(LINT) run --config $(CURDIR)/.golangci.yml ./...); \
 	done
@@ -64,7 +76,7 @@ vet: ## compile and vet everything for every platform
 		echo "== $$platform"; \
 		GOOS=$${platform%/*} GOARCH=$${platform#*/} CGO_ENABLED=0 go vet ./...; \
 	done
-	@for module in $(NESTED); do \
+	@for module in $(LINTED); do \
 		echo "== $$module"; \
 		(cd $$module && go vet ./...); \
 	done
@@ -89,10 +101,8 @@ fuzz: ## run every fuzz target for FUZZTIME (10s)
 .PHONY: bench
 bench: ## run the benchmarks; compare two outputs with: go tool -modfile=internal/tools/go.mod benchstat OLD NEW
 	go test -run '^$$' -bench . $(BENCHFLAGS) ./...
-	@for module in $(NESTED); do \
-		echo "== $$module"; \
-		(cd $$module && go test -run '^$$' -bench . $(BENCHFLAGS) ./...); \
-	done
+	cd internal/e2e && go run ./buildnode
+	cd internal/e2e && go test -run '^$$' -bench . $(BENCHFLAGS) ./...
 
 .PHONY: apidiff
 apidiff: ## compare the exported API with the last tag

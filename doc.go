@@ -4,7 +4,12 @@
 //
 //   - [github.com/multihome/multihome/multus] renders, installs, upgrades and
 //     watches Multus (the thick DaemonSet), with the fixes that Talos, Cilium
-//     and arm64 need.
+//     and arm64 need, and takes it off again.
+//   - [github.com/multihome/multihome/nad] builds, reads and judges
+//     NetworkAttachmentDefinitions, and attaches pods to them.
+//   - [github.com/multihome/multihome/talos] writes patches for Talos machine
+//     configs (bridges, bonds, VLANs, DHCP, inline manifests), applies them
+//     twice without harm, and lints what Talos accepts in silence.
 //   - [github.com/multihome/multihome/multus/multustest] is a simulated
 //     cluster for unit tests of programs that import multus.
 //

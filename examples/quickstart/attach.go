@@ -4,29 +4,31 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
-	netattdefv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/multihome/multihome/nad"
 )
 
 // attach gives a pod a macvlan interface, shows it, and removes both again.
 func attach(ctx context.Context, c client.Client, out io.Writer) error {
-	network := &netattdefv1.NetworkAttachmentDefinition{
-		ObjectMeta: metav1.ObjectMeta{Name: "quickstart", Namespace: "default"},
-		Spec: netattdefv1.NetworkAttachmentDefinitionSpec{Config: `{
-			"cniVersion": "0.3.1", "name": "quickstart", "type": "macvlan", "mode": "bridge",
-			"ipam": {"type": "host-local", "subnet": "192.168.1.0/24", "rangeStart": "192.168.1.200", "rangeEnd": "192.168.1.216"}
-		}`},
+	network, err := nad.Macvlan("quickstart", nad.MacvlanConfig{
+		IPAM: nad.HostLocal{Subnet: "192.168.1.0/24", RangeStart: "192.168.1.200", RangeEnd: "192.168.1.216"},
+	})
+	if err != nil {
+		return err
 	}
+	network.Namespace = "default"
 	pod := &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{
-			Name: "quickstart", Namespace: "default",
-			Annotations: map[string]string{netattdefv1.NetworkAttachmentAnnot: network.Name},
-		},
-		Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "pause", Image: "registry.k8s.io/pause:3.10"}}},
+		ObjectMeta: metav1.ObjectMeta{Name: "quickstart", Namespace: "default"},
+		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "pause", Image: "registry.k8s.io/pause:3.10"}}},
+	}
+	if err := nad.Attach(pod, nad.Attachment{Name: network.Name}); err != nil {
+		return err
 	}
 	for _, object := range []client.Object{network, pod} {
 		if err := c.Create(ctx, object); err != nil {
@@ -39,9 +41,15 @@ func attach(ctx context.Context, c client.Client, out io.Writer) error {
 		if err := c.Get(ctx, client.ObjectKeyFromObject(pod), pod); err != nil {
 			return err
 		}
-		if networks := pod.Annotations[netattdefv1.NetworkStatusAnnot]; networks != "" {
-			_, err := fmt.Fprintf(out, "pod %s/%s on %s: %s\n", pod.Namespace, pod.Name, pod.Spec.NodeName, networks)
+		interfaces, err := nad.Status(pod)
+		if err != nil {
 			return err
+		}
+		for _, i := range interfaces {
+			fmt.Fprintf(out, "pod %s/%s on %s: %s of %s has %s\n", pod.Namespace, pod.Name, pod.Spec.NodeName, i.Interface, i.Name, strings.Join(i.IPs, ", "))
+		}
+		if len(interfaces) > 0 {
+			return nil
 		}
 		select {
 		case <-ctx.Done():

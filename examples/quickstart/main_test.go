@@ -19,7 +19,7 @@ func TestQuickstart(t *testing.T) {
 			"error cilium/exclusive", "== Plan", "DaemonSet kube-system/kube-multus-ds created", "fix netns:",
 			"== Install", "node worker-2 ready (3 of 3)", "done: 3 of 3 nodes ready",
 			"== Status", "Multus v4.3.0 by multihome: 3 of 3 nodes ready",
-			`"name": "default/quickstart"`, `"interface": "net1"`, `"192.168.1.200"`,
+			"net1 of default/quickstart has 192.168.1.200",
 		}},
 		{"render", []string{"-render"}, true, []string{
 			"kind: CustomResourceDefinition", "kind: ServiceAccount", "kind: DaemonSet", "path: /var/run/netns/",

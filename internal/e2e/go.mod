@@ -1,6 +1,6 @@
 module github.com/multihome/multihome/internal/e2e
 
-go 1.26.0
+go 1.26.6
 
 replace github.com/multihome/multihome => ../..
 
