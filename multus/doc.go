@@ -16,7 +16,10 @@
 //	plan, err := installer.Plan(ctx)                          // writes nothing
 //	result, err := installer.Install(ctx, multus.InstallOptions{})
 //	status, err := installer.Status(ctx)
+//	report, err := installer.Audit(ctx, multus.AuditOptions{}) // pods that asked for a network and lack it
 //	err = installer.Uninstall(ctx, multus.UninstallOptions{}) // the nodes as they were before
+//
+// [Explain] says what a message means: an event's, a plugin's, the daemon's.
 //
 // # Versions
 //

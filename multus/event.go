@@ -38,7 +38,8 @@ const (
 // from the goroutine that called it.
 type Event struct {
 	Type EventType `json:"type"`
-	// Object is set for adopted, applied and removed.
+	// Object is set for adopted, applied and removed, and for the pods of an
+	// Audit.
 	Object string `json:"object,omitempty"`
 	Action Action `json:"action,omitempty"`
 	// Node is set for node-ready, node-cleaned and node-stuck, but for one

@@ -1,7 +1,7 @@
 package multus
 
-// This file and no other of this package's tests is inside it: what it tests
-// has no exported name, and reaches callers only in words.
+// This file is inside the package, and beside it only export_test.go: what it
+// tests has no exported name, and reaches callers only in words.
 
 import (
 	"testing"

@@ -54,9 +54,9 @@ func explainContainer(status corev1.ContainerStatus) (code, message, remedy, sou
 	if waiting != nil {
 		switch waiting.Reason {
 		case "ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName", "RegistryUnavailable":
-			remedy = "see that the node reaches the registry, or set Config.Registry or Config.Image"
-			if strings.Contains(waiting.Message, "no match for platform") {
-				remedy = "the image has no build for this node's architecture; set Config.ArchImages or a release since v4.1.0"
+			remedy = knownTrouble("multus/image-pull").Remedy
+			if known, ok := Explain(waiting.Message); ok {
+				remedy = known.Remedy
 			}
 			return "image-pull", fmt.Sprintf("image %s cannot be pulled: %s", status.Image, cmp.Or(waiting.Message, waiting.Reason)), remedy, "kubelet"
 		case "CreateContainerConfigError", "CreateContainerError", "RunContainerError":
@@ -68,23 +68,20 @@ func explainContainer(status corev1.ContainerStatus) (code, message, remedy, sou
 		return "", "", "", ""
 	}
 	if ended.Reason == "OOMKilled" {
-		return "oom", "killed for lack of memory: CNI plugins run in the daemon's memory limit",
-			"raise Config.Resources.Daemon.LimitMemory, or lower Config.Daemon.ConnectionLimit (since v4.3.0)", "multus-cni #1346"
+		known := knownTrouble("multus/oom")
+		return "oom", known.Message, known.Remedy, known.Source
 	}
 	text := strings.TrimSpace(ended.Message)
 	message = fmt.Sprintf("exits with code %d after %d restarts: %s", ended.ExitCode, status.RestartCount, cmp.Or(text, "(no message)"))
 	return "crash", message, crashRemedy(status.Name, ended.ExitCode, text), "multus-cni cmd/multus-daemon/main.go"
 }
 
-// crashRemedy knows the exit codes of multus-daemon and some messages.
+// crashRemedy knows messages, and the exit codes of multus-daemon.
 func crashRemedy(name string, exitCode int32, text string) string {
+	if known, ok := Explain(text); ok {
+		return known.Message + "; " + known.Remedy
+	}
 	switch {
-	case strings.Contains(text, "exec format error"):
-		return "the image holds a binary of another architecture; set Config.ArchImages for this node's"
-	case strings.Contains(text, "Text file busy"):
-		return "a shim is running; do not skip the shim-install fix"
-	case strings.Contains(text, "flag provided but not defined"):
-		return "arguments of another release are left in the DaemonSet; install with ConflictAdopt"
 	case name != "kube-multus":
 		return "mend what the message names"
 	case exitCode == 1:
