@@ -4,11 +4,13 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
-# internal/e2e tests against the API server that internal/e2e/node builds, each
-# module in internal/conformance against somebody else's code. The modules of
-# one Talos minor each hold a version and a line of code.
+# internal/e2e tests on the API server that internal/e2e/node builds and on nodes
+# whose programs come from internal/e2e/labnode, each module in
+# internal/conformance against somebody else's code. The modules of one Talos
+# minor each hold a version and a line of code.
 CONFORMANCE := $(patsubst %/go.mod,%,$(wildcard internal/conformance/*/go.mod))
-MODULES := . internal/e2e $(CONFORMANCE) internal/e2e/node internal/tools
+PROGRAMS := internal/e2e/node $(patsubst %/go.mod,%,$(wildcard internal/e2e/labnode/go.mod internal/e2e/labnode/*/go.mod))
+MODULES := . internal/e2e $(CONFORMANCE) $(PROGRAMS) internal/tools
 LINTED := internal/e2e $(filter-out internal/conformance/talos1.%,$(CONFORMANCE))
 
 TOOL := go tool -modfile=$(CURDIR)/internal/tools/go.mod
@@ -25,7 +27,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: test
-test: ## run all tests, also those against a real API server; the first run builds it, which takes minutes
+test: ## run all tests, also on a real API server and, as root, on real nodes; the first run builds these, which takes minutes
 	go test -timeout 30m $(TESTFLAGS) ./...
 	@$(MAKE) --no-print-directory conformance e2e
 
@@ -37,16 +39,23 @@ conformance: ## hold what we write against the code that reads it: every Talos m
 	done
 
 .PHONY: e2e
-e2e: ## run the tests against a real API server
-	@echo "== internal/e2e: building etcd and kube-apiserver from Go modules: minutes the first time, nothing later"
+e2e: build-e2e ## run the tests on a real API server and, as root, on real nodes
+	cd internal/e2e && go test -p 1 -timeout 60m $(TESTFLAGS) ./...
+
+.PHONY: build-e2e
+build-e2e: ## build Kubernetes, containerd, Multus and the rest that the e2e tests run
+	@echo "== internal/e2e: building Kubernetes and what a node needs from Go modules: minutes the first time, nothing later"
 	cd internal/e2e && go run ./buildnode
-	cd internal/e2e && go test -timeout 30m $(TESTFLAGS) ./...
+	@if [ "$$(id -u)" = 0 ]; then \
+		cd internal/e2e && go run ./cmd/lab -build -cni flannel -multus v4.3.0,v4.2.4,v4.1.4,v4.0.2; \
+	else \
+		echo "not root: the tests on real nodes will be skipped"; \
+	fi
 
 .PHONY: race
-race: ## run the tests in random order with the race detector
+race: build-e2e ## run the tests in random order with the race detector, but for the many processes of the real nodes
 	go test -timeout 30m -race -shuffle=on $(TESTFLAGS) ./...
-	cd internal/e2e && go run ./buildnode
-	cd internal/e2e && go test -timeout 30m -race -shuffle=on $(TESTFLAGS) ./...
+	cd internal/e2e && go test -p 1 -timeout 30m -race -shuffle=on $(TESTFLAGS) $$(go list ./... | grep -v /lab)
 
 .PHONY: cover
 cover: ## print the coverage of each package by the tests of this module
@@ -99,9 +108,8 @@ fuzz: ## run every fuzz target for FUZZTIME (10s)
 	done
 
 .PHONY: bench
-bench: ## run the benchmarks; compare two outputs with: go tool -modfile=internal/tools/go.mod benchstat OLD NEW
+bench: build-e2e ## run the benchmarks; compare two outputs with: go tool -modfile=internal/tools/go.mod benchstat OLD NEW
 	go test -run '^$$' -bench . $(BENCHFLAGS) ./...
-	cd internal/e2e && go run ./buildnode
 	cd internal/e2e && go test -run '^$$' -bench . $(BENCHFLAGS) ./...
 
 .PHONY: apidiff

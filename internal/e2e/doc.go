@@ -7,4 +7,6 @@
 // stay clear of go test's -timeout:
 //
 //	cd internal/e2e && go run ./buildnode && go test ./...
+//
+// Package kubetest runs a control plane, for which nodes are only objects. Package lab runs nodes too, as root.
 package e2e

@@ -31,21 +31,22 @@ const (
 type credentials struct {
 	ca    []byte // also the serving certificate
 	token string
+	nodes map[string]string // tokens of kubelets, by node
 }
 
 // writeCredentials makes credentials and writes the files that the programs read.
-func writeCredentials(dir, serverURL string) (credentials, error) {
-	ca, key, err := selfSigned()
+func writeCredentials(dir, serverURL string, network Network) (credentials, error) {
+	ca, key, err := selfSigned(network.Addresses)
 	if err != nil {
 		return credentials{}, fmt.Errorf("serving certificate: %w", err)
 	}
-	c := credentials{ca: ca, token: rand.Text()}
-	kubeconfig, err := clientcmd.Write(clientcmdapi.Config{
-		Clusters:       map[string]*clientcmdapi.Cluster{"e2e": {Server: serverURL, CertificateAuthorityData: ca}},
-		AuthInfos:      map[string]*clientcmdapi.AuthInfo{"e2e": {Token: c.token}},
-		Contexts:       map[string]*clientcmdapi.Context{"e2e": {Cluster: "e2e", AuthInfo: "e2e"}},
-		CurrentContext: "e2e",
-	})
+	c := credentials{ca: ca, token: rand.Text(), nodes: map[string]string{}}
+	tokens := fmt.Appendf(nil, "%s,admin,admin,system:masters\n", c.token)
+	for _, node := range network.Nodes {
+		c.nodes[node] = rand.Text()
+		tokens = fmt.Appendf(tokens, "%s,system:node:%s,%[2]s,system:nodes\n", c.nodes[node], node)
+	}
+	kubeconfig, err := kubeconfig(serverURL, ca, c.token)
 	if err != nil {
 		return credentials{}, err
 	}
@@ -55,13 +56,23 @@ func writeCredentials(dir, serverURL string) (credentials, error) {
 	return c, errors.Join(
 		write(certFile, ca),
 		write(keyFile, key),
-		write(tokensFile, fmt.Appendf(nil, "%s,admin,admin,system:masters\n", c.token)),
+		write(tokensFile, tokens),
 		write(kubeconfigFile, kubeconfig),
 	)
 }
 
-// selfSigned returns a certificate for 127.0.0.1 and its key, PEM-encoded.
-func selfSigned() (certificate, key []byte, err error) {
+// kubeconfig returns a kubeconfig file.
+func kubeconfig(url string, ca []byte, token string) ([]byte, error) {
+	return clientcmd.Write(clientcmdapi.Config{
+		Clusters:       map[string]*clientcmdapi.Cluster{"e2e": {Server: url, CertificateAuthorityData: ca}},
+		AuthInfos:      map[string]*clientcmdapi.AuthInfo{"e2e": {Token: token}},
+		Contexts:       map[string]*clientcmdapi.Context{"e2e": {Cluster: "e2e", AuthInfo: "e2e"}},
+		CurrentContext: "e2e",
+	})
+}
+
+// selfSigned returns a certificate for 127.0.0.1 and more addresses, and its key, PEM-encoded.
+func selfSigned(more []net.IP) (certificate, key []byte, err error) {
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, nil, err
@@ -71,7 +82,7 @@ func selfSigned() (certificate, key []byte, err error) {
 		Subject:               pkix.Name{CommonName: "kube-apiserver"},
 		NotBefore:             time.Now().Add(-time.Hour),
 		NotAfter:              time.Now().Add(24 * time.Hour),
-		IPAddresses:           []net.IP{net.IPv4(127, 0, 0, 1)},
+		IPAddresses:           append([]net.IP{net.IPv4(127, 0, 0, 1)}, more...),
 		IsCA:                  true,
 		BasicConstraintsValid: true,
 		KeyUsage:              x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,

@@ -6,7 +6,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
+
+	"github.com/multihome/multihome/internal/e2e/bound"
 )
 
 // process is a running program of the node binary.
@@ -17,20 +18,21 @@ type process struct {
 	ended <-chan struct{}
 }
 
-// startProcess starts a program of the node binary in dir. What it prints is appended to its log there.
-func startProcess(binary, dir, name string, flags ...string) (*process, error) {
+// startProcess starts a program of the node binary in the server's directory. What it prints is appended to its
+// log there.
+func (s *Server) startProcess(name string, flags ...string) (*process, error) {
 	p := &process{
 		name: name,
-		log:  filepath.Join(dir, name+".log"),
-		cmd:  exec.Command(binary, append([]string{name}, flags...)...),
+		log:  filepath.Join(s.dir, name+".log"),
+		cmd:  exec.Command(s.binary, append([]string{name}, flags...)...),
 	}
 	log, err := os.OpenFile(p.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = log.Close() }() // the program has its own
-	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = dir, log, log
-	if p.ended, err = startBound(p.cmd); err != nil {
+	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = s.dir, log, log
+	if p.ended, err = bound.Start(p.cmd, s.network.Enter); err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
 	return p, nil
@@ -63,23 +65,4 @@ func (p *process) logTail() string {
 		log = append([]byte("...\n"), log[bytes.IndexByte(log, '\n')+1:]...)
 	}
 	return string(log)
-}
-
-// startBound starts a command that ends when this process does, however it does, and closes ended when the
-// command is over.
-func startBound(cmd *exec.Cmd) (ended <-chan struct{}, err error) {
-	started, over := make(chan error), make(chan struct{})
-	cmd.SysProcAttr = dieWithParent()
-	go func() {
-		defer close(over)
-		// The kernel takes the thread that started a child for its parent: keep the thread as long as the child.
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := cmd.Start()
-		started <- err
-		if err == nil {
-			_ = cmd.Wait() // the exit code is in cmd.ProcessState
-		}
-	}()
-	return over, <-started
 }

@@ -5,48 +5,46 @@ import "strings"
 // The flags of the programs, for a control plane that lives as long as a test. File names are relative to the
 // server's directory.
 
-func etcdFlags(client port) []string {
+func etcdFlags(client Port) []string {
 	return []string{
 		"--data-dir=etcd",
 		"--listen-client-urls=" + client.url("http"),
 		"--advertise-client-urls=" + client.url("http"),
 		"--listen-peer-urls=http://127.0.0.1:0",
-		"--socket-reuse-port", // see port
+		"--socket-reuse-port", // see Port
 		"--unsafe-no-fsync",   // nobody needs the data after a power cut
 		"--log-level=warn",
 	}
 }
 
-func apiServerFlags(etcd, secure port, controllers bool) []string {
-	disabled := []string{"TaintNodesByCondition"} // its taint is taken off by a controller that does not run
+func apiServerFlags(etcd, secure Port, controllers bool, network Network) []string {
+	var disabled []string
+	if !network.real() {
+		disabled = append(disabled, "TaintNodesByCondition") // its taint is taken off by a controller that does not run
+	}
 	if !controllers {
 		disabled = append(disabled, "ServiceAccount") // refuses pods until a controller has made the account
 	}
-	return []string{
-		"--etcd-servers=" + etcd.url("http"),
-		"--bind-address=127.0.0.1",
-		"--advertise-address=127.0.0.1",
-		"--endpoint-reconciler-type=none", // the kubernetes Service cannot have a loopback endpoint
-		"--secure-port=" + secure.String(),
-		"--permit-port-sharing", // see port
-		"--tls-cert-file=" + certFile,
-		"--tls-private-key-file=" + keyFile,
-		"--token-auth-file=" + tokensFile,
+	return append(network.apiServerFlags(),
+		"--etcd-servers="+etcd.url("http"),
+		"--secure-port="+secure.String(),
+		"--permit-port-sharing", // see Port
+		"--tls-cert-file="+certFile,
+		"--tls-private-key-file="+keyFile,
+		"--token-auth-file="+tokensFile,
 		"--authorization-mode=Node,RBAC",
-		"--disable-admission-plugins=" + strings.Join(disabled, ","),
+		"--disable-admission-plugins="+strings.Join(disabled, ","),
 		"--allow-privileged",
 		"--service-cluster-ip-range=10.96.0.0/12",
 		"--service-account-issuer=https://kubernetes.default.svc",
-		"--service-account-key-file=" + keyFile,
-		"--service-account-signing-key-file=" + keyFile,
+		"--service-account-key-file="+keyFile,
+		"--service-account-signing-key-file="+keyFile,
 		"--profiling=false",
-	}
+	)
 }
 
-func controllerManagerFlags() []string {
-	return append(controllerFlags(),
-		// Nodes are only objects here, without heartbeats: the node lifecycle controller would evict their pods.
-		"--controllers=*,-node-lifecycle-controller",
+func controllerManagerFlags(network Network) []string {
+	return append(append(controllerFlags(), network.controllerManagerFlags()...),
 		"--service-account-private-key-file="+keyFile,
 		"--root-ca-file="+certFile,
 	)

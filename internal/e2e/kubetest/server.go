@@ -28,6 +28,10 @@ type Options struct {
 	// controller is off: nodes stay Ready without heartbeats. See [Server.AddNodes] and [Server.StartKubelets].
 	Controllers bool
 
+	// Network is where the programs run if nodes with real kubelets are to join. Zero: on this machine's
+	// loopback, for nodes that are only objects.
+	Network Network
+
 	// Progress is told what [Binary] does while it builds. nil: the terminal, or standard error without one.
 	Progress io.Writer
 }
@@ -37,6 +41,7 @@ type Options struct {
 type Server struct {
 	binary      string
 	dir         string
+	network     Network
 	flags       []string // of kube-apiserver
 	url         string
 	credentials credentials
@@ -54,13 +59,13 @@ type Server struct {
 // Linux) and its files are removed all the same.
 func Start(ctx context.Context, o Options) (*Server, error) {
 	if o.Progress == nil {
-		o.Progress = terminal{}
+		o.Progress = Terminal{}
 	}
 	binary, err := Binary(ctx, o.Progress)
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{binary: binary}
+	s := &Server{binary: binary, network: o.Network}
 	if err := s.start(ctx, o); err != nil {
 		err = fmt.Errorf("control plane: %w", err)
 		s.Stop()
@@ -73,31 +78,34 @@ func (s *Server) start(ctx context.Context, o Options) error {
 	if err := s.makeDir(); err != nil {
 		return err
 	}
-	etcd, err := s.reservePort()
+	etcd, err := s.reservePort(0)
 	if err != nil {
 		return err
 	}
-	secure, err := s.reservePort()
+	secure, err := s.reservePort(s.network.Port)
 	if err != nil {
 		return err
 	}
 	s.url = secure.url("https")
-	if s.credentials, err = writeCredentials(s.dir, s.url); err != nil {
+	if s.credentials, err = writeCredentials(s.dir, s.url, s.network); err != nil {
 		return err
 	}
 	// All at once: each waits for the one it needs.
+	if s.network.URL != "" {
+		s.url = s.network.URL
+	}
 	if err := s.run("etcd", etcdFlags(etcd)); err != nil {
 		return err
 	}
 	if o.Controllers {
-		if err := s.run("kube-controller-manager", controllerManagerFlags()); err != nil {
+		if err := s.run("kube-controller-manager", controllerManagerFlags(s.network)); err != nil {
 			return err
 		}
 		if err := s.run("kube-scheduler", schedulerFlags()); err != nil {
 			return err
 		}
 	}
-	s.flags = apiServerFlags(etcd, secure, o.Controllers)
+	s.flags = apiServerFlags(etcd, secure, o.Controllers, s.network)
 	if err := s.StartAPIServer(ctx); err != nil {
 		return err
 	}
@@ -154,7 +162,7 @@ func (s *Server) runAPIServer() error {
 	if s.apiServer != nil && !s.apiServer.hasEnded() {
 		return errors.New("start kube-apiserver: it runs; stop it first")
 	}
-	p, err := startProcess(s.binary, s.dir, "kube-apiserver", s.flags...)
+	p, err := s.startProcess("kube-apiserver", s.flags...)
 	if err == nil {
 		s.apiServer = p
 	}
@@ -219,17 +227,18 @@ func (s *Server) makeDir() error {
 	return nil
 }
 
-func (s *Server) reservePort() (port, error) {
-	p, err := reservePort()
+// reservePort reserves a port, or any for 0.
+func (s *Server) reservePort(number int) (Port, error) {
+	p, err := s.network.reservePort(number)
 	if err == nil {
-		s.releases = append(s.releases, p.release)
+		s.releases = append(s.releases, p.Release)
 	}
 	return p, err
 }
 
 // run starts a program that runs until Stop.
 func (s *Server) run(name string, flags []string) error {
-	p, err := startProcess(s.binary, s.dir, name, flags...)
+	p, err := s.startProcess(name, flags...)
 	if err != nil {
 		return err
 	}

@@ -61,12 +61,12 @@ func (s *Server) ResetAfter(tb testing.TB) {
 	})
 }
 
-// terminal writes to where somebody sees it while a test runs: `go test` holds back a test's standard error
+// Terminal writes to where somebody sees it while a test runs: `go test` holds back a test's standard error
 // until its package is done, so to the terminal itself if there is one.
-type terminal struct{}
+type Terminal struct{}
 
 // Write writes to the terminal, or to standard error without one.
-func (terminal) Write(p []byte) (int, error) {
+func (Terminal) Write(p []byte) (int, error) {
 	tty, err := os.OpenFile("/dev/tty", os.O_WRONLY, 0)
 	if err != nil {
 		return os.Stderr.Write(p)

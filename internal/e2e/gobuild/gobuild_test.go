@@ -1,4 +1,4 @@
-package kubetest_test
+package gobuild_test
 
 import (
 	"bytes"
@@ -10,13 +10,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/multihome/multihome/internal/e2e/kubetest"
+	"github.com/multihome/multihome/internal/e2e/gobuild"
 )
 
 const (
 	goodMain = `package main
-
-import _ "k8s.io/kubernetes"
 
 func main() { println("node") }
 `
@@ -26,19 +24,16 @@ func main() { undefinedName() }
 `
 )
 
-// nodeModule writes a module that builds in a second, with the place of Kubernetes taken by an empty package.
-func nodeModule(t *testing.T, main string) (source string) {
+// programs writes a module with one program that builds in a second.
+func programs(t *testing.T, main string) gobuild.Programs {
 	t.Helper()
-	source = t.TempDir()
+	module := t.TempDir()
 	for name, content := range map[string]string{
-		"go.mod": "module example.com/node\n\ngo 1.26.0\n\nrequire k8s.io/kubernetes v1.37.2\n\n" +
-			"replace k8s.io/kubernetes => ./kubernetes\n",
-		"go.sum":            "",
-		"main.go":           main,
-		"kubernetes/go.mod": "module k8s.io/kubernetes\n\ngo 1.26.0\n",
-		"kubernetes/doc.go": "package kubernetes\n",
+		"go.mod":  "module example.com/node\n\ngo 1.26.0\n",
+		"go.sum":  "",
+		"main.go": main,
 	} {
-		file := filepath.Join(source, name)
+		file := filepath.Join(module, name)
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -46,17 +41,17 @@ func nodeModule(t *testing.T, main string) (source string) {
 			t.Fatal(err)
 		}
 	}
-	return source
+	return gobuild.Programs{Name: "node binary", Module: module, Packages: []string{"."}}
 }
 
 func TestBinaryIsBuiltOnce(t *testing.T) {
-	source, cache := nodeModule(t, goodMain), t.TempDir()
+	node, cache := programs(t, goodMain), t.TempDir()
 	var progress [3]bytes.Buffer
 	var paths [3]string
 	var running sync.WaitGroup
 	for i := range 3 {
 		running.Go(func() {
-			path, err := kubetest.BinaryOf(t.Context(), source, cache, &progress[i])
+			path, err := node.BuildIn(t.Context(), cache, &progress[i])
 			if err != nil {
 				t.Error(err)
 			}
@@ -75,18 +70,18 @@ func TestBinaryIsBuiltOnce(t *testing.T) {
 	if builds != 1 {
 		t.Errorf("%d builds, want 1", builds)
 	}
-	if info, err := os.Stat(paths[0]); err != nil || info.Mode()&0o111 == 0 {
+	if info, err := os.Stat(filepath.Join(paths[0], "node")); err != nil || info.Mode()&0o111 == 0 {
 		t.Errorf("binary: %v, %v, want an executable file", info, err)
 	}
 }
 
 func TestBinaryIsBuiltAgainForOtherSource(t *testing.T) {
 	cache := t.TempDir()
-	before, err := kubetest.BinaryOf(t.Context(), nodeModule(t, goodMain), cache, t.Output())
+	before, err := programs(t, goodMain).BuildIn(t.Context(), cache, t.Output())
 	if err != nil {
 		t.Fatal(err)
 	}
-	after, err := kubetest.BinaryOf(t.Context(), nodeModule(t, goodMain+"// changed\n"), cache, t.Output())
+	after, err := programs(t, goodMain+"// changed\n").BuildIn(t.Context(), cache, t.Output())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,11 +92,11 @@ func TestBinaryIsBuiltAgainForOtherSource(t *testing.T) {
 
 func TestBinaryErrorHoldsCompilerMessages(t *testing.T) {
 	cache := t.TempDir()
-	path, err := kubetest.BinaryOf(t.Context(), nodeModule(t, badMain), cache, t.Output())
+	path, err := programs(t, badMain).BuildIn(t.Context(), cache, t.Output())
 	if err == nil || !strings.Contains(err.Error(), "undefined: undefinedName") {
 		t.Errorf("binary %s, error %v, want the compiler's message", path, err)
 	}
-	left, err := filepath.Glob(filepath.Join(cache, "*", "node*"))
+	left, err := filepath.Glob(filepath.Join(cache, "*"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +108,7 @@ func TestBinaryErrorHoldsCompilerMessages(t *testing.T) {
 }
 
 func TestBuildOutputTellsProgressFromMessages(t *testing.T) {
-	var output kubetest.BuildOutput
+	var output gobuild.Output
 	for _, part := range []string{
 		"go: downloading k8s.io/api v0.37.2\nk8s.io/ap", "i/core/v1\n# k8s.io/kubernetes/cmd\n",
 		"cmd/x.go:1:2: undefined: y\nnode\nno newline",

@@ -1,8 +1,8 @@
 //go:build unix && !linux
 
-package kubetest
+package bound
 
 import "syscall"
 
 // dieWithParent can only be had on Linux: elsewhere a killed test leaves its processes running.
-func dieWithParent() *syscall.SysProcAttr { return nil }
+func dieWithParent(*syscall.SysProcAttr) {}

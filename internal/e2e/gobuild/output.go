@@ -1,4 +1,4 @@
-package kubetest
+package gobuild
 
 import (
 	"bytes"
@@ -7,9 +7,9 @@ import (
 	"sync"
 )
 
-// buildOutput takes what `go build -v` prints and tells its progress from its messages. It is safe for
+// Output takes what `go build -v` prints and tells its progress from its messages. It is safe for
 // concurrent use.
-type buildOutput struct {
+type Output struct {
 	mu       sync.Mutex
 	rest     []byte // of a line that is not complete
 	messages strings.Builder
@@ -18,7 +18,7 @@ type buildOutput struct {
 }
 
 // Write never fails.
-func (o *buildOutput) Write(p []byte) (int, error) {
+func (o *Output) Write(p []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.rest = append(o.rest, p...)
@@ -32,7 +32,7 @@ func (o *buildOutput) Write(p []byte) (int, error) {
 	}
 }
 
-func (o *buildOutput) line(line string) {
+func (o *Output) line(line string) {
 	switch {
 	case strings.HasPrefix(line, "go: downloading "):
 		o.last = strings.TrimPrefix(line, "go: ")
@@ -45,14 +45,14 @@ func (o *buildOutput) line(line string) {
 }
 
 // Progress says in one line how far the build is.
-func (o *buildOutput) Progress() string {
+func (o *Output) Progress() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return fmt.Sprintf("%d packages compiled, now %s", o.compiled, o.last)
 }
 
 // Messages returns everything printed that was not progress.
-func (o *buildOutput) Messages() string {
+func (o *Output) Messages() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.messages.String() + string(o.rest)
