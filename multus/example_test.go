@@ -36,6 +36,7 @@ func ExampleRender() {
 	// fix image-pin
 	// fix netns
 	// fix memory
+	// fix startup
 	// fix priority
 	// fix primary-cni
 	// fix reference-plugins
@@ -144,7 +145,7 @@ func ExampleConfig_Validate() {
 	// Output:
 	// daemon.cniVersion: Invalid value: "1.0.0": must not be above 0.3.1, which the primary CNI's conflist says (the daemon exits when that is below 0.4.0); set platform.primaryCNIVersion if it says more
 	// resources.daemon.limitMemory: Invalid value: "150Mi": must be at least 256Mi: upstream's 50Mi and Talos' 150Mi were both killed when pods started in numbers
-	// skip[0]: Unsupported value: "gravity": supported values: "image-pin", "netns", "shim-install", "memory", "priority", "primary-cni", "reference-plugins", "rbac", "config-restart", "arm64"
+	// skip[0]: Unsupported value: "gravity": supported values: "image-pin", "netns", "shim-install", "memory", "startup", "priority", "primary-cni", "reference-plugins", "rbac", "config-restart", "arm64"
 }
 
 // A Config can be a field of a custom resource's spec.

@@ -44,6 +44,7 @@ var fixes = []fix{
 	netnsFix,
 	shimInstallFix,
 	memoryFix,
+	startupFix,
 	priorityFix,
 	primaryCNIFix,
 	referencePluginsFix,

@@ -270,7 +270,20 @@ func (u *uninstall) removeCRD(ctx context.Context) error {
 				objectName(u.crd), len(names), names[0])
 		}
 	}
-	return u.remove(ctx, u.crd)
+	if err := u.remove(ctx, u.crd); err != nil {
+		return err
+	}
+	for { // the API server deletes the objects first; an install meanwhile would be refused
+		states, err := u.installer.applier().Read(ctx, u.crd)
+		if err != nil || states[0].Live == nil || states[0].Live.GetUID() != u.crd.GetUID() {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("wait for %s to be gone: %w", objectName(u.crd), ctx.Err())
+		case <-time.After(crdPoll):
+		}
+	}
 }
 
 // remove deletes an object, unless another one has taken its name since it was

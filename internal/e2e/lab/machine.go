@@ -3,6 +3,7 @@ package lab
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/rpc"
@@ -35,11 +36,9 @@ func startMachine(ctx context.Context, noded, log string, network namespace, con
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = theirs.Close() }()
 	messages, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
-		_ = ours.Close()
-		return nil, err
+		return nil, errors.Join(err, ours.Close(), theirs.Close())
 	}
 	defer func() { _ = messages.Close() }()
 	cmd := exec.Command(noded, "enter", string(argument))
@@ -51,6 +50,7 @@ func startMachine(ctx context.Context, noded, log string, network namespace, con
 		Setsid:     true, // an interrupt from the terminal is not for it
 	}
 	ended, err := bound.Start(cmd, network.enter)
+	_ = theirs.Close() // before the first call: if noded ends, the socket is to be closed on that side
 	if err != nil {
 		_ = ours.Close()
 		return nil, err

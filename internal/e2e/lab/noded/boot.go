@@ -149,14 +149,18 @@ func (b *booting) dev() {
 	}
 }
 
-// kernel mounts what the kernel shows: of this PID, network and cgroup namespace alone. /proc/sys is read-only
-// but for the network's, which is the node's own.
+// kernel mounts what the kernel shows: of this PID, network and cgroup namespace alone. What would change the
+// whole machine is read-only.
 func (b *booting) kernel() {
 	b.mount("proc", "proc", "proc", 0, "")
 	b.mount("sysfs", "sys", "sysfs", 0, "")
 	b.cgroups()
+	const sysrq = "proc/sysrq-trigger"
+	if _, err := os.Stat(b.path(sysrq)); err == nil {
+		b.bind(b.path(sysrq), sysrq, unix.MS_RDONLY)
+	}
 	b.bind(b.path("proc/sys"), "proc/sys", unix.MS_RDONLY)
-	b.bind(b.path("proc/sys/net"), "proc/sys/net", 0)
+	b.bind(b.path("proc/sys/net"), "proc/sys/net", 0) // is the node's own
 	b.mount("", "proc/sys/net", "", unix.MS_BIND|unix.MS_REMOUNT, "")
 	b.mkdir("run/sysctl")
 	for name, value := range map[string]string{
@@ -169,6 +173,9 @@ func (b *booting) kernel() {
 		"kernel/keys/root_maxkeys":  "1000000",
 		"kernel/keys/root_maxbytes": "25000000",
 	} {
+		if _, err := os.Stat(b.path("proc/sys/" + name)); err != nil {
+			continue // this kernel is built without it
+		}
 		file := "run/sysctl/" + filepath.Base(name)
 		b.write(file, value+"\n")
 		b.bind(b.path(file), "proc/sys/"+name, 0)

@@ -2,6 +2,7 @@
 // container does. Otherwise:
 //
 //	podbox network              prints a nodeapi.PodNetwork as JSON
+//	podbox read FILE            prints a file, such as a setting below /proc/sys
 //	podbox listen PORT          accepts TCP connections on all addresses and greets each
 //	podbox connect HOST:PORT    connects and prints the greeting
 package main
@@ -40,12 +41,19 @@ func run(args []string) error {
 	case len(args) == 1 && args[0] == "network":
 		seen, err := network()
 		return errors.Join(err, json.NewEncoder(os.Stdout).Encode(seen))
+	case len(args) == 2 && args[0] == "read":
+		content, err := os.ReadFile(args[1])
+		if err != nil {
+			return err
+		}
+		_, err = os.Stdout.Write(content)
+		return err
 	case len(args) == 2 && args[0] == "listen":
 		return listen(args[1])
 	case len(args) == 2 && args[0] == "connect":
 		return connect(args[1])
 	}
-	return errors.New("usage: podbox [network | listen PORT | connect HOST:PORT]")
+	return errors.New("usage: podbox [network | read FILE | listen PORT | connect HOST:PORT]")
 }
 
 // pause waits to be ended and, as process 1, reaps.
