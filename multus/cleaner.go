@@ -43,20 +43,11 @@ func cleanerOf(ds *appsv1.DaemonSet, image string) *appsv1.DaemonSet {
 	labels := map[string]string{"app": cleanerLabels["app"], "name": name}
 	container := func(name, script string) corev1.Container {
 		return corev1.Container{
-			Name:      name,
-			Image:     image,
-			Command:   []string{"/bin/sh", "-c", script},
-			Resources: ContainerResources{RequestCPU: "10m", RequestMemory: "16Mi", LimitMemory: "64Mi"}.requirements(),
-			SecurityContext: &corev1.SecurityContext{
-				AllowPrivilegeEscalation: new(false),
-				Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
-				Privileged:               new(false),
-				ReadOnlyRootFilesystem:   new(true),
-				RunAsUser:                new(int64(0)),
-				RunAsGroup:               new(int64(0)),
-				SELinuxOptions:           &corev1.SELinuxOptions{Type: "spc_t"},
-				SeccompProfile:           &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
-			},
+			Name:            name,
+			Image:           image,
+			Command:         []string{"/bin/sh", "-c", script},
+			Resources:       ContainerResources{RequestCPU: "10m", RequestMemory: "16Mi", LimitMemory: "64Mi"}.requirements(),
+			SecurityContext: rootOnHostPath(),
 		}
 	}
 	clean := container("clean", cleanNodeScript)

@@ -69,21 +69,12 @@ var referencePluginsFix = fix{
 		}
 		spec := b.podSpec()
 		spec.InitContainers = append(spec.InitContainers, corev1.Container{
-			Name:      "install-reference-plugins",
-			Image:     image,
-			Command:   []string{"/bin/sh", "-c", installPluginsScript},
-			Env:       env,
-			Resources: b.config.Resources.Init.or(defaultResources.Init).requirements(),
-			SecurityContext: &corev1.SecurityContext{
-				AllowPrivilegeEscalation: new(false),
-				Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
-				Privileged:               new(false),
-				ReadOnlyRootFilesystem:   new(true),
-				RunAsUser:                new(int64(0)),
-				RunAsGroup:               new(int64(0)),
-				SELinuxOptions:           &corev1.SELinuxOptions{Type: "spc_t"},
-				SeccompProfile:           &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
-			},
+			Name:                     "install-reference-plugins",
+			Image:                    image,
+			Command:                  []string{"/bin/sh", "-c", installPluginsScript},
+			Env:                      env,
+			Resources:                b.config.Resources.Init.or(defaultResources.Init).requirements(),
+			SecurityContext:          rootOnHostPath(),
 			TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
 			VolumeMounts:             []corev1.VolumeMount{{Name: "cnibin", MountPath: "/host/opt/cni/bin"}},
 		})

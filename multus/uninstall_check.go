@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	netattdefv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/multihome/multihome"
 	"github.com/multihome/multihome/internal/apply"
+	"github.com/multihome/multihome/nad"
 )
 
 // look reads what is there, and refuses before the first write.
@@ -214,13 +216,6 @@ func asUnstructured(ds *appsv1.DaemonSet) (*unstructured.Unstructured, error) {
 	return &unstructured.Unstructured{Object: content}, nil
 }
 
-// The annotations by which a pod asks for networks, and Multus tells of them.
-const (
-	networksAnnotation       = "k8s.v1.cni.cncf.io/networks"
-	defaultNetworkAnnotation = "v1.multus-cni.io/default-network"
-	networkStatusAnnotation  = "k8s.v1.cni.cncf.io/network-status"
-)
-
 // networksInUse reports the running pods that have secondary networks. Once
 // Multus is gone they cannot be told from others any more, and are not asked
 // for.
@@ -253,14 +248,15 @@ func usesNetworks(pod *unstructured.Unstructured) string {
 		return ""
 	}
 	annotations := pod.GetAnnotations()
-	for _, name := range []string{networksAnnotation, defaultNetworkAnnotation} {
+	for _, name := range []string{netattdefv1.NetworkAttachmentAnnot, nad.DefaultNetworkAnnotation} {
 		if strings.TrimSpace(annotations[name]) != "" {
 			return name
 		}
 	}
-	// Networks that the daemon's configuration gives to every pod.
-	if strings.Count(annotations[networkStatusAnnotation], `"name"`) > 1 {
-		return networkStatusAnnotation
+	// Networks that the daemon's configuration gives to every pod. What cannot
+	// be read is not ours.
+	if got, err := nad.Status(pod); err == nil && len(got) > 1 {
+		return netattdefv1.NetworkStatusAnnot
 	}
 	return ""
 }
