@@ -17,8 +17,11 @@ TOOL := go tool -modfile=$(CURDIR)/internal/tools/go.mod
 LINT := $(TOOL) golangci-lint
 PLATFORMS := linux/amd64 darwin/arm64 windows/amd64
 
-# Extra flags for go test: make test TESTFLAGS='-run Render -v'
+# Extra flags for go test: make test TESTFLAGS='-run Render -v'; those for the
+# tests of internal/e2e alone: make test E2EFLAGS=-race
 TESTFLAGS ?=
+E2EFLAGS ?=
+RACE := -race -shuffle=on
 FUZZTIME ?= 10s
 BENCHFLAGS ?= -benchmem
 
@@ -40,7 +43,7 @@ conformance: ## hold what we write against the code that reads it: every Talos m
 
 .PHONY: e2e
 e2e: build-e2e ## run the tests on a real API server and, as root, on real nodes
-	cd internal/e2e && go test -p 1 -timeout 60m $(TESTFLAGS) ./...
+	cd internal/e2e && go test -p 1 -timeout 60m $(TESTFLAGS) $(E2EFLAGS) ./...
 
 .PHONY: build-e2e
 build-e2e: ## build Kubernetes, containerd, Multus and the rest that the e2e tests run
@@ -53,9 +56,12 @@ build-e2e: ## build Kubernetes, containerd, Multus and the rest that the e2e tes
 	fi
 
 .PHONY: race
-race: build-e2e ## run the tests in random order with the race detector, but for the many processes of the real nodes
-	go test -timeout 30m -race -shuffle=on $(TESTFLAGS) ./...
-	cd internal/e2e && go test -p 1 -timeout 30m -race -shuffle=on $(TESTFLAGS) $$(go list ./... | grep -v /lab)
+race: race-unit ## run the tests in random order with the race detector
+	@$(MAKE) --no-print-directory e2e E2EFLAGS='$(RACE)'
+
+.PHONY: race-unit
+race-unit: ## race without the tests on a real API server and on real nodes
+	go test -timeout 30m $(RACE) $(TESTFLAGS) ./...
 
 .PHONY: cover
 cover: ## print the coverage of each package by the tests of this module
