@@ -10,8 +10,8 @@ SHELL := bash
 # minor each hold a version and a line of code.
 CONFORMANCE := $(patsubst %/go.mod,%,$(wildcard internal/conformance/*/go.mod))
 PROGRAMS := internal/e2e/node $(patsubst %/go.mod,%,$(wildcard internal/e2e/labnode/go.mod internal/e2e/labnode/*/go.mod))
-MODULES := . internal/e2e $(CONFORMANCE) $(PROGRAMS) internal/tools
-LINTED := internal/e2e $(filter-out internal/conformance/talos1.%,$(CONFORMANCE))
+MODULES := . internal/bench internal/e2e $(CONFORMANCE) $(PROGRAMS) internal/tools
+LINTED := internal/bench internal/e2e $(filter-out internal/conformance/talos1.%,$(CONFORMANCE))
 
 TOOL := go tool -modfile=$(CURDIR)/internal/tools/go.mod
 LINT := $(TOOL) golangci-lint
@@ -35,7 +35,7 @@ test: ## run all tests, also on a real API server and, as root, on real nodes; t
 	@$(MAKE) --no-print-directory conformance e2e
 
 .PHONY: conformance
-conformance: ## hold what we write against the code that reads it: every Talos minor
+conformance: ## hold what we write against the code that reads it: every Talos minor, the CNI plugins as root
 	@for module in $(CONFORMANCE); do \
 		echo "== $$module"; \
 		(cd $$module && go test -timeout 30m $(TESTFLAGS) ./...); \
@@ -116,6 +116,7 @@ fuzz: ## run every fuzz target for FUZZTIME (10s)
 .PHONY: bench
 bench: build-e2e ## run the benchmarks; compare two outputs with: go tool -modfile=internal/tools/go.mod benchstat OLD NEW
 	go test -run '^$$' -bench . $(BENCHFLAGS) ./...
+	cd internal/bench && go test -run '^$$' -bench . $(BENCHFLAGS) ./...
 	cd internal/e2e && go test -run '^$$' -bench . $(BENCHFLAGS) ./...
 
 .PHONY: apidiff

@@ -14,6 +14,9 @@ const (
 	defaultPluginsDir   = "/plugins"
 )
 
+// referencePluginsContainer is the name of the init container.
+const referencePluginsContainer = "install-reference-plugins"
+
 // installPluginsScript is the POSIX shell program of the init container.
 //
 //go:embed install-plugins.sh
@@ -69,7 +72,7 @@ var referencePluginsFix = fix{
 		}
 		spec := b.podSpec()
 		spec.InitContainers = append(spec.InitContainers, corev1.Container{
-			Name:                     "install-reference-plugins",
+			Name:                     referencePluginsContainer,
 			Image:                    image,
 			Command:                  []string{"/bin/sh", "-c", installPluginsScript},
 			Env:                      env,

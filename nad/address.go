@@ -37,6 +37,11 @@ func lastAddr(p netip.Prefix) netip.Addr {
 	return last
 }
 
+// isBroadcast reports whether the address is that of all hosts of a network.
+func isBroadcast(p netip.Prefix, addr netip.Addr) bool {
+	return p.IsValid() && p.Addr().Is4() && p.Bits() < 31 && addr == lastAddr(p)
+}
+
 // tooSmall reports whether a network has no addresses to give out.
 func tooSmall(p netip.Prefix) bool { return p.Bits() > p.Addr().BitLen()-2 }
 

@@ -106,7 +106,7 @@ func (c BridgeConfig) check(k *checker) {
 	if c.DisableContainerInterface && hasIPAM(c.IPAM) {
 		k.forbid("ipam", "conflict", "disableContainerInterface leaves no interface that could have an address")
 	}
-	k.argMAC()
+	k.parseMAC("args.cni.mac", readExtra[bridgeArgs](k, "args").CNI.MAC)
 	k.masqBackend(c.IPMasq && hasIPAM(c.IPAM), c.IPMasqBackend)
 	gateway := c.IsGateway || c.IsDefaultGateway
 	if gateway && c.VLAN > 0 {
@@ -118,6 +118,13 @@ func (c BridgeConfig) check(k *checker) {
 		k.defaultRouteClash(c.IPAM)
 	}
 	c.checkWarnings(k, gateway)
+}
+
+// bridgeArgs is what the plugin reads of the key args.
+type bridgeArgs struct {
+	CNI struct {
+		MAC string `json:"mac"`
+	} `json:"cni"`
 }
 
 func (c BridgeConfig) checkWarnings(k *checker, gateway bool) {

@@ -98,8 +98,8 @@ func TestBuild(t *testing.T) {
 		{"tuning of OpenShift", []nad.Plugin{bridge, nad.TuningConfig{Plugin: "cnv-tuning"}}, `{"plugins":[` + bridgeJSON + `,{"type":"cnv-tuning"}]}`},
 		{
 			"bandwidth",
-			[]nad.Plugin{bridge, nad.BandwidthConfig{IngressRate: 18446744073709551615, IngressBurst: 8, EgressRate: 3, EgressBurst: 4}},
-			`{"plugins":[` + bridgeJSON + `,{"type":"bandwidth","ingressRate":18446744073709551615,"ingressBurst":8,"egressRate":3,"egressBurst":4}]}`,
+			[]nad.Plugin{bridge, nad.BandwidthConfig{IngressRate: 9007199254740993, IngressBurst: 34359738359, EgressRate: 80, EgressBurst: 40}},
+			`{"plugins":[` + bridgeJSON + `,{"type":"bandwidth","ingressRate":9007199254740993,"ingressBurst":34359738359,"egressRate":80,"egressBurst":40}]}`,
 		},
 		{"portmap", []nad.Plugin{bridge, nad.PortmapConfig{
 			Backend: "nftables", SNAT: new(false), MasqAll: true, MarkMasqBit: new(0), ConditionsV4: []string{"ip saddr 10.0.0.0/8"}, ConditionsV6: []string{},

@@ -3,9 +3,12 @@ package nad
 import (
 	"cmp"
 	"math"
+	"net"
 	"path"
 	"slices"
 	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
 // The plugins of this file work on the interface that a plugin before them in
@@ -50,15 +53,44 @@ func (c TuningConfig) check(k *checker) {
 		}
 	}
 	k.mtu(c.MTU)
-	k.mac(c.MAC)
-	k.argMAC()
+	k.tuningMAC("mac", c.MAC)
+	args := readExtra[tuningArgs](k, "args").CNI
+	k.mtuAt("args.cni.mtu", args.MTU)
+	k.tuningMAC("args.cni.mac", args.MAC)
 	k.warnIf(c.TxQueueLength != nil && *c.TxQueueLength < 0, "txQLen", "range", "is negative, which the kernel takes for a very long queue", "set 0 or more")
-	sysctlArg := slices.ContainsFunc(k.cniArgs(), func(m member) bool { return strings.EqualFold(m.key, "sysctl") && !isNull(m.value) })
-	if sysctlArg && c.Sysctl == nil {
+	if len(args.Sysctl) > 0 && c.Sysctl == nil {
 		k.forbid("args.cni.sysctl", "panic", "makes the plugin panic without sysctl; add an empty one")
 	}
 	if c.MAC != "" {
 		k.warn("mac", "shared-mac", "gives every pod of this network one hardware address", "let pods request theirs, with the capability mac")
+	}
+}
+
+// tuningArgs is what the plugin reads of the key args.
+type tuningArgs struct {
+	CNI struct {
+		Sysctl   map[string]string `json:"sysctl"`
+		MAC      string            `json:"mac"`
+		Promisc  bool              `json:"promisc"`
+		MTU      int               `json:"mtu"`
+		AllMulti bool              `json:"allmulti"`
+		TxQLen   int               `json:"txQLen"`
+	} `json:"cni"`
+}
+
+// tuningMAC looks at a hardware address for an interface that is there: of a
+// longer one the kernel takes the first six bytes.
+func (k *checker) tuningMAC(key, mac string) {
+	parsed, err := net.ParseMAC(mac)
+	switch {
+	case mac == "":
+	case err != nil:
+		k.parseMAC(key, mac)
+	default:
+		k.warnIf(len(parsed) > 6, key, "long-mac", "has more than 6 bytes, of which the kernel takes the first", "give 6 bytes")
+		for _, err := range validateMAC(parsed[:6].String(), field.NewPath(key)) {
+			k.fail("mac", *err)
+		}
 	}
 }
 
@@ -104,6 +136,14 @@ func (c BandwidthConfig) check(k *checker) {
 		case rate == 0 && burst > 0:
 			k.require(direction+"Rate", "a rate and its burst go together")
 		}
+		switch {
+		case rate == 0 || burst == 0:
+		case rate < 8:
+			k.invalid(direction+"Rate", rate, "range", "must be at least 8 bits a second, which are one byte")
+		case burst/8 >= math.MaxUint32:
+		case tokenBucket(rate/8, burst/8) == 0:
+			k.invalid(direction+"Burst", burst, "range", "is too small for the rate: the kernel counts in microseconds, and the burst takes less than one, or less than a byte")
+		}
 		if burst/8 >= math.MaxUint32 {
 			k.invalid(direction+"Burst", burst, "range", "must be below 34359738360 bits, which are 4 GiB")
 		}
@@ -125,6 +165,13 @@ func (c BandwidthConfig) check(k *checker) {
 	case !limits && !k.has(CapabilityBandwidth):
 		k.warn("", "no-effect", "limits nothing", "set a rate and a burst, or the capability bandwidth")
 	}
+}
+
+// tokenBucket returns how many bytes the kernel lets pass at once, of the time
+// that the plugin gives it: in ticks of 64 ns, of whole microseconds.
+func tokenBucket(rate, burst uint64) uint64 {
+	ticks := uint64(float64(burst*1_000_000/rate) * 15.625)
+	return uint64(float64(rate) * float64(ticks*64) / 1e9)
 }
 
 // PortmapConfig configures the chained plugin portmap: ports of the node for
@@ -154,7 +201,7 @@ type PortmapConfig struct {
 func (PortmapConfig) Type() string { return "portmap" }
 
 func (c PortmapConfig) check(k *checker) {
-	oneOf(k, "backend", c.Backend, "iptables", "nftables")
+	k.backend("backend", c.Backend)
 	if c.MarkMasqBit != nil {
 		k.upTo(31, "markMasqBit", *c.MarkMasqBit)
 		if c.ExternalSetMarkChain != nil {
@@ -258,6 +305,6 @@ func (c VRFConfig) check(k *checker) {
 	if c.VRFName == "" {
 		k.require("vrfname", "the name of the routing domain")
 	} else {
-		k.interfaceName("vrfname", c.VRFName)
+		k.podInterface("vrfname", c.VRFName)
 	}
 }

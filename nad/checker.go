@@ -3,6 +3,7 @@ package nad
 import (
 	"maps"
 	"net"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -167,30 +168,20 @@ func (k *checker) parseMAC(key, mac string) bool {
 	return err == nil
 }
 
-// argMAC looks at args.cni.mac, which bridge and tuning read.
-func (k *checker) argMAC() {
-	var mac string
-	for _, m := range k.cniArgs() {
-		if strings.EqualFold(m.key, "mac") && m.value[0] == '"' {
-			mac = unquote(m.value)
-		}
-	}
-	k.parseMAC("args.cni.mac", mac)
-}
-
-// cniArgs returns the members of args.cni.
-func (k *checker) cniArgs() []member {
-	for name, value := range commonOf(k.plugins[k.index]).Extra {
-		if !strings.EqualFold(name, "args") || value[0] != '{' {
+// readExtra reads a key that the plugin's struct has no field for, and reports
+// values of a wrong type in it.
+func readExtra[T any](k *checker, key string) (value T) {
+	for name, text := range commonOf(k.plugins[k.index]).Extra {
+		if !strings.EqualFold(name, key) {
 			continue
 		}
-		for _, m := range members(string(value)) {
-			if strings.EqualFold(m.key, "cni") && m.value[0] == '{' {
-				return members(m.value)
-			}
+		d := decoder{path: []step{{key: key}}}
+		d.object(string(text), reflect.ValueOf(&value).Elem())
+		for _, err := range d.errs {
+			k.fail("type", *err)
 		}
 	}
-	return nil
+	return value
 }
 
 func (k *checker) interfaceName(key, name string) {
@@ -199,13 +190,34 @@ func (k *checker) interfaceName(key, name string) {
 	}
 }
 
+// hostInterface looks at an interface that the plugin uses or moves: the kernel
+// allows neither with lo.
+func (k *checker) hostInterface(key, name string) {
+	if name == loopback {
+		k.invalid(key, name, "interface-name", "is the loopback interface, which cannot be used for this")
+		return
+	}
+	k.interfaceName(key, name)
+}
+
+// podInterface looks at an interface to be made in the pod, which has two.
+func (k *checker) podInterface(key, name string) {
+	if name == "eth0" {
+		k.invalid(key, name, "interface-name", "is the interface of every pod in the cluster's own network")
+		return
+	}
+	k.hostInterface(key, name)
+}
+
+const loopback = "lo"
+
 // master looks at the interface of the node.
 func (k *checker) master(name string, inContainer bool) {
 	switch {
 	case name != "":
-		k.interfaceName("master", name)
+		k.hostInterface("master", name)
 	case inContainer:
-		k.forbid("linkInContainer", "required", "needs a master: the default route of a pod is eth0, the cluster's own network")
+		k.warn("linkInContainer", "master-default", "has no master: the default route of a pod is on eth0, the cluster's own network", "name the interface")
 	case k.index == 0:
 		k.warn("master", "master-default", "is not set: the interface of the default route is taken, which may differ between nodes", "name the interface")
 	}
@@ -214,8 +226,8 @@ func (k *checker) master(name string, inContainer bool) {
 // bridgeName looks at a bridge of the node.
 func (k *checker) bridgeName(key, name string) {
 	switch {
-	case name == "lo":
-		k.invalid(key, name, "interface-name", "is an interface that every node has, and no bridge")
+	case name == loopback:
+		k.hostInterface(key, name)
 	case name != "":
 		k.interfaceName(key, name)
 	case k.saysZero(key):
@@ -248,10 +260,19 @@ func (k *checker) trunk(trunk VLANTrunk, highest int) {
 // masqBackend looks at a backend that only counts when masquerading is on.
 func (k *checker) masqBackend(on bool, backend string) {
 	if on {
-		oneOf(k, "ipMasqBackend", backend, "iptables", "nftables")
+		k.backend("ipMasqBackend", backend)
 	} else if backend != "" {
 		k.warn("ipMasqBackend", "no-effect", "has no effect without ipMasq and ipam", "remove it")
 	}
+}
+
+// backend looks at the name of a packet filter. That it is left out is not as
+// good as "".
+func (k *checker) backend(key, name string) {
+	if name == "" && k.saysZero(key) {
+		k.invalid(key, name, "word", "must not be empty; leave it out for what the node has")
+	}
+	oneOf(k, key, name, "iptables", "nftables")
 }
 
 // device looks for the device of a plugin that needs one.

@@ -1,13 +1,16 @@
 package nad
 
 import (
+	"slices"
+
 	netattdefv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
 
 	"github.com/multihome/multihome"
 )
 
 // Cluster is what [LintCluster] has to know of a cluster. What is nil is not
-// known, and nothing is said about it.
+// known, and nothing is said about it. Inventory of package multus fills it from
+// a live cluster.
 type Cluster struct {
 	// Definitions are the NADs of all namespaces.
 	Definitions []netattdefv1.NetworkAttachmentDefinition
@@ -21,6 +24,9 @@ type Cluster struct {
 	// Resources are the extended resources that nodes offer, with the number of
 	// nodes that have any to give.
 	Resources map[ResourceName]int
+	// Unseen says what could not be read, and why. [LintCluster] returns it
+	// with its own findings.
+	Unseen []multihome.Finding
 }
 
 // ClusterRange is a network that the cluster uses.
@@ -38,7 +44,7 @@ type ClusterRange struct {
 // What is wrong with one NAD alone is for [Lint] to say. NADs that cannot be
 // read are left out. Findings are sorted like those of Lint, by object first.
 func LintCluster(cluster Cluster) []multihome.Finding {
-	c := &clusterCheck{cluster: cluster}
+	c := &clusterCheck{cluster: cluster, findings: slices.Clone(cluster.Unseen)}
 	for i := range cluster.Definitions {
 		c.read(&cluster.Definitions[i])
 	}

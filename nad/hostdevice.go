@@ -39,7 +39,7 @@ func (c HostDeviceConfig) check(k *checker) {
 		k.require("device", "or hwaddr, kernelpath or pciBusID, or the annotation resourceName")
 	}
 	if c.Device != "" {
-		k.interfaceName("device", c.Device)
+		k.hostInterface("device", c.Device)
 	}
 	k.parseMAC("hwaddr", c.HWAddr)
 	if clean := path.Clean(c.KernelPath); c.KernelPath != "" && !strings.HasPrefix(clean, "/sys/devices/") {

@@ -1,7 +1,6 @@
 package nad
 
 import (
-	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -32,9 +31,9 @@ func (r *reading) judge(path string) *report {
 	if name := r.network.Name; name != "" && !networkName.MatchString(name) {
 		k.invalid("name", name, "name", "must begin with a letter or digit and consist of letters, digits, _, . and -")
 	}
-	for _, n := range r.notes {
-		if n.kind == duplicateKey && n.schema == nil && strings.Contains(n.path, "sysctl.") {
-			(&checker{report: out, source: tuningKind.source}).forbid(n.path, "duplicate-key", "is there twice, which tuning refuses")
+	for _, key := range []string{"name", "cniVersion"} {
+		if k.saysNull(key) && (key == "name" || r.network.List) {
+			k.invalid(key, "null", "name", "must be a string; leave it out instead")
 		}
 	}
 	hasIPs := false
@@ -49,6 +48,7 @@ func (r *reading) judge(path string) *report {
 		}
 		hasIPs = hasIPs || !known || ipamOf(p) != nil
 		k.pluginType(p.Type())
+		k.runtimeKeys()
 		if known {
 			k.version(kind, path)
 			k.chain(kind)
@@ -56,11 +56,12 @@ func (r *reading) judge(path string) *report {
 		}
 		p.check(k)
 		k.dns("dns", commonOf(p).DNS)
-		if f := reflect.ValueOf(p).FieldByName("IPAM"); f.IsValid() && !f.IsZero() && ipamOf(p) == nil {
+		if ipam := ipamField(p); ipam != nil && !hasIPAM(ipam) {
 			k.warn("ipam.type", "no-effect", "is not set, so the rest of ipam has no effect", "name the plugin that gives addresses")
 		}
 		if ipam := ipamOf(p); ipam != nil {
 			inner := k.child("ipam")
+			inner.pluginType(ipam.Type())
 			inner.source = ipamSource(ipam.Type())
 			ipam.checkIPAM(inner)
 		}
@@ -77,6 +78,15 @@ func (k *checker) pluginType(name string) {
 	case name == "cilium-cni":
 		k.forbid("type", "cilium-secondary", "cilium-cni cannot make a second interface: its veth exists already on the node (cilium/cilium #23483)")
 	}
+}
+
+// runtimeKeys looks at keys that libcni reads of every plugin, also of those
+// that have no use for them.
+func (k *checker) runtimeKeys() {
+	readExtra[struct{}](k, "prevResult")
+	readExtra[struct {
+		Type string `json:"type"`
+	}](k, "ipam")
 }
 
 // version looks at the cniVersion for one plugin, as that does for itself.

@@ -20,11 +20,10 @@ func (r *reading) lintKeys(out *report) {
 		k.warn(configPath+".plugins", "plugins-ignored", "has no effect beside type: Multus runs the one plugin", "remove type and what belongs to it, or plugins")
 	}
 	for _, n := range r.notes {
-		switch {
-		case n.kind == otherCase:
+		switch n.kind {
+		case otherCase:
 			k.warn(n.path, "key-case", "is read, but only because letter case does not count", "write it as documented")
-		case n.kind == duplicateKey && n.schema == nil && strings.Contains(n.path, "sysctl."):
-		case n.kind == duplicateKey:
+		case duplicateKey:
 			k.warn(n.path, "duplicate-key", "is there twice; the last one counts", "remove one")
 		default:
 			r.unknownKey(k, n)

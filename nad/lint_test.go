@@ -79,12 +79,12 @@ func TestLintNames(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			var got string
+			var got strings.Builder
 			for _, finding := range nad.Lint(definition(tt.name, `{"cniVersion":"1.0.0","name":"`+tt.name+`","type":"loopback"}`)) {
-				got += finding.String()
+				got.WriteString(finding.String())
 			}
-			if !strings.HasPrefix(got, tt.want) || tt.want == "" && got != "" {
-				t.Errorf("got %q, want %q", got, tt.want)
+			if !strings.HasPrefix(got.String(), tt.want) || tt.want == "" && got.String() != "" {
+				t.Errorf("got %q, want %q", got.String(), tt.want)
 			}
 		})
 	}

@@ -199,19 +199,29 @@ func hasIPAM(ipam IPAM) bool { return ipam != nil && ipam.Type() != "" }
 
 // ipamOf returns the IPAM of a plugin, or nil.
 func ipamOf(p Plugin) IPAM {
-	if f := reflect.ValueOf(p).FieldByName("IPAM"); f.IsValid() {
-		if ipam, _ := reflect.TypeAssert[IPAM](f); hasIPAM(ipam) {
-			return ipam
-		}
+	if ipam := ipamField(p); hasIPAM(ipam) {
+		return ipam
 	}
 	return nil
 }
 
+// ipamField returns what a plugin has under ipam, with a type or without.
+func ipamField(p Plugin) IPAM {
+	v := reflect.ValueOf(p)
+	index := schemaOf(v.Type()).ipam
+	if index == nil {
+		return nil
+	}
+	ipam, _ := reflect.TypeAssert[IPAM](v.FieldByIndex(index))
+	return ipam
+}
+
 // commonOf returns the keys that every plugin has.
 func commonOf(p Plugin) Common {
-	common, _ := reflect.TypeAssert[Common](reflect.ValueOf(p).FieldByName("Common"))
-	return common
+	return p.(interface{ common() Common }).common()
 }
+
+func (c Common) common() Common { return c }
 
 // check of a plugin that is not known has nothing to say.
 func (Raw) check(*checker) {}

@@ -19,6 +19,9 @@ func (k *checker) routes(routes []Route, subnets []subnet, certain bool) {
 		if route.GW != "" && !isGW {
 			k.invalid("gw", route.GW, "route", "must be an address")
 		}
+		if route.Scope != nil && uint8(*route.Scope) == scopeNowhere {
+			k.invalid("scope", *route.Scope, "route", "is that of destinations that do not exist")
+		}
 		k.warnIf(route.MTU != 0 || route.AdvMSS != 0, "mtu", "no-effect", "or advmss is read by the plugins and not applied", "set the mtu of the interface")
 		if !ok || route.GW != "" && !isGW {
 			continue
@@ -27,7 +30,7 @@ func (k *checker) routes(routes []Route, subnets []subnet, certain bool) {
 		if !gw.IsValid() {
 			gw = gatewayFor(dst, subnets)
 		}
-		if gw.IsUnspecified() {
+		if gw.IsUnspecified() && gw.Is4() == dst.Addr().Is4() {
 			gw = netip.Addr{} // as good as none
 		}
 		id := route.Dst + " " + gw.String() + " " + strconv.Itoa(route.Priority) + " " + number(route.Table)
@@ -50,13 +53,21 @@ func (k *checker) nextHop(route Route, dst netip.Prefix, gw netip.Addr, reachabl
 		k.invalid("gw", gw.String(), "route", "must be of the address family of dst")
 	case gw.Is4() && isLink(route.Scope):
 		k.invalid("scope", *route.Scope, "route", "is that of a route without a gateway, and this one has "+gw.String())
+	case certain && slices.ContainsFunc(reachable, func(s subnet) bool { return isBroadcast(s.prefix, gw) }):
+		k.invalid("gw", gw.String(), "route", "is the broadcast address of the network")
 	case certain && len(reachable) > 0 && !contains(reachable, gw) && !gw.IsLinkLocalUnicast():
 		k.invalid("gw", gw.String(), "route", "is in none of the networks of this interface, so the kernel does not reach it")
 	}
 }
 
+// Scopes of Linux, of which plugins and kernel take the lowest byte.
+const (
+	scopeLink    = 253
+	scopeNowhere = 255
+)
+
 // isLink reports whether the scope is that of destinations on the link.
-func isLink(scope *int) bool { return scope != nil && *scope == 253 }
+func isLink(scope *int) bool { return scope != nil && uint8(*scope) == scopeLink }
 
 func (k *checker) routeDst(route Route) (netip.Prefix, bool) {
 	dst, ok := parseCIDR(route.Dst)
@@ -65,7 +76,7 @@ func (k *checker) routeDst(route Route) (netip.Prefix, bool) {
 		k.require("dst", "the destination, such as 10.7.0.0/16")
 	case !ok:
 		k.invalid("dst", route.Dst, "route", "must be a network such as 10.7.0.0/16")
-	case dst != dst.Masked() && dst.Addr().Is4():
+	case dst != dst.Masked() && dst.Addr().Unmap().Is4():
 		k.invalid("dst", route.Dst, "route", "must not have bits set for hosts: "+dst.Masked().String())
 		return dst, false
 	case dst != dst.Masked(): // the kernel clears them in IPv6 alone

@@ -20,6 +20,7 @@ type extraKeys = map[string]json.RawMessage
 type schema struct {
 	keys  []schemaKey
 	extra []int // index of the field for unknown keys, nil without one
+	ipam  []int // index of the field for the IPAM, nil without one
 }
 
 type schemaKey struct {
@@ -69,6 +70,9 @@ func (s *schema) add(t reflect.Type, parent []int) {
 			s.extra = index
 		case name != "" && name != "-":
 			s.keys = append(s.keys, schemaKey{name, index, len(s.keys)})
+			if name == "ipam" {
+				s.ipam = index
+			}
 		}
 	}
 }

@@ -1,8 +1,10 @@
 package nad
 
 import (
+	"math"
 	"net/netip"
 	"strconv"
+	"strings"
 
 	netattdefv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
 )
@@ -47,6 +49,8 @@ func (c PTPConfig) check(k *checker) {
 				k.require("gateway", "ptp routes through it")
 			case isAddress && isGateway && p.Addr().Is4() != gateway.Is4():
 				k.invalid("gateway", address.Gateway, "gateway-outside", "must be of the address family of the address")
+			case isBroadcast(p, gateway):
+				k.invalid("gateway", address.Gateway, "gateway-outside", "is the broadcast address")
 			case gateways[gateway]:
 				k.fail("gateway-twice", duplicate("gateway", address.Gateway))
 			}
@@ -132,15 +136,29 @@ func Tap(name string, config TapConfig) (*netattdefv1.NetworkAttachmentDefinitio
 // Type returns tap.
 func (TapConfig) Type() string { return "tap" }
 
+// maxTapMTU leaves room for the Ethernet header.
+const maxTapMTU = 65535 - 14
+
 func (c TapConfig) check(k *checker) {
 	if c.Bridge != "" {
-		k.interfaceName("bridge", c.Bridge)
+		k.podInterface("bridge", c.Bridge)
 	}
 	if c.Owner == nil || c.Group == nil || c.SELinuxContext != "" {
 		k.mtu(c.MTU)
+		if c.MTU > maxTapMTU {
+			k.invalid("mtu", c.MTU, "mtu", "must be at most "+strconv.Itoa(maxTapMTU)+" for a tap device")
+		}
 		k.mac(c.MAC)
+		if strings.ContainsAny(c.MAC, "-.") {
+			k.invalid("mac", c.MAC, "mac", "must be written with colons, as the program ip reads it")
+		}
 		k.warnIf(c.Owner == nil || c.Group == nil, "owner", "needs-ip", "or group is not set: then the plugin runs the program ip, which small systems do not have", "set both")
 		return
+	}
+	for key, id := range map[string]uint32{"owner": *c.Owner, "group": *c.Group} {
+		if id == math.MaxUint32 {
+			k.invalid(key, id, "range", "must be below 4294967295, which stands for nobody")
+		}
 	}
 	// The plugin makes the device by itself then, and forgets these two.
 	k.parseMAC("mac", c.MAC)

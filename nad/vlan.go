@@ -33,7 +33,7 @@ func (c VLANConfig) check(k *checker) {
 	if c.Master == "" {
 		k.require("master", "the interface of the node that carries the VLAN")
 	} else {
-		k.interfaceName("master", c.Master)
+		k.hostInterface("master", c.Master)
 	}
 	k.upTo(4094, "vlanId", c.VLANID)
 	k.mtu(c.MTU)
