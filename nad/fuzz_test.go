@@ -21,6 +21,9 @@ func seeds(f *testing.F) {
 		`{"type":"ptp","ipam":{"type":"host-local","ranges":[[{"subnet":"::ffff:10.0.0.0/104"}],[]]}}`, `{"type":"sriov","vlanQoS":1e1,"MTU":9000.0}`,
 		`{"type":"other","\u0074ype2":"\ud800","x":{"":[1,"\u2028<>"]},"ipam":{"type":"other","ipam":{"type":"dhcp"}}}`, "{\"type\":\"a\xff\",\"\xfe\":1}",
 		`{"type":"portmap","conditionsV4":[""],"markMasqBit":-0,"dns":{"search":[null]}}`, `{"name":"a","type":"ovs","vlan":-1,"trunk":{}}`,
+		`{"name":null,"type":"bridge","args":{"cni":{"mac":5}},"prevResult":[],"ipam":{"type":"a/b"}}`,
+		`{"cniVersion":null,"plugins":[{"type":"ptp"},{"type":"tuning","args":{"cni":{"sysctl":{"net.a":"b"},"mac":"02:00:00:00:00:00:00:01"}},"ipam":{"type":5}}]}`,
+		`{"plugins":[{"type":"tap","owner":4294967295,"group":0},{"type":"bandwidth","ingressRate":10000000000,"ingressBurst":9999}]}`,
 		`{"type":"dhcp","ipam":{"type":"dhcp","provide":[{"option":"12"}],"request":[{}],"priority":9223372036854775808}}`,
 	} {
 		f.Add(seed)

@@ -30,24 +30,25 @@ func (c testCase) definition() *netattdefv1.NetworkAttachmentDefinition {
 func corpus(t *testing.T) []testCase {
 	t.Helper()
 	cases := golden(t)
+	tried := make(map[string]bool)
 	for _, s := range schemas {
-		cases = append(cases, s.cases(t, "", s.base, "", wrongTypes)...)
+		cases = append(cases, s.cases(t, "", s.base, "", tried)...)
 	}
 	for _, s := range chained {
 		alone := schema{"alone " + s.name, s.base, nil}
-		cases = append(cases, alone.cases(t, "", s.base, "", "")...)
+		cases = append(cases, alone.cases(t, "", s.base, "", tried)...)
 		for n, first := range makers {
-			behind, wrong := s, wrongTypes
+			behind := s
 			if n > 0 { // what is wrong by itself was tried already
-				behind.values, wrong = maps.Clone(s.values), ""
+				behind.values = maps.Clone(s.values)
 				maps.DeleteFunc(behind.values, func(key, _ string) bool { return general[key] != "" })
 			}
 			list := `{"plugins":[` + first.base + `,` + s.base + `]}`
-			cases = append(cases, behind.cases(t, first.name+" and ", list, "plugins.1.", wrong)...)
+			cases = append(cases, behind.cases(t, first.name+" and ", list, "plugins.1.", tried)...)
 		}
 	}
 	for _, s := range ipams {
-		cases = append(cases, s.cases(t, "bridge with ", `{`+bridge+`,"ipam":`+s.base+`}`, "ipam.", wrongTypes)...)
+		cases = append(cases, s.cases(t, "bridge with ", `{`+bridge+`,"ipam":`+s.base+`}`, "ipam.", tried)...)
 		cases = append(cases, testCase{"cniVersion 0.2.0 and " + s.name, set(t, `{"cniVersion":"0.2.0",`+bridge+`}`, "ipam", s.base)})
 	}
 	seen := make(map[string]bool)
@@ -83,18 +84,23 @@ func golden(t *testing.T) []testCase {
 }
 
 // cases returns the base and what becomes of it with each value of each key
-// below the path, and with the wrong ones.
-func (s schema) cases(t *testing.T, prefix, base, path, wrong string) []testCase {
+// below the path. Wrong types are tried once for each key of each plugin.
+func (s schema) cases(t *testing.T, prefix, base, path string, tried map[string]bool) []testCase {
 	t.Helper()
 	base = set(t, set(t, base, "cniVersion", `"1.0.0"`), "name", `"net"`)
 	cases := []testCase{{prefix + s.name, base}}
+	plugin := unmarshal[struct{ Type string }](t, json.RawMessage(s.base)).Type
 	for _, key := range slices.Sorted(maps.Keys(s.values)) {
+		values := s.values[key]
+		if id := plugin + " " + key; !tried[id] {
+			tried[id] = true
+			values += "," + wrongTypes
+		}
 		where := path + key
 		if key == "cniVersion" || key == "name" {
 			where = key
 		}
-		values := unmarshal[[]json.RawMessage](t, json.RawMessage("["+s.values[key]+"]"))
-		for _, value := range append(values, unmarshal[[]json.RawMessage](t, json.RawMessage("["+wrong+"]"))...) {
+		for _, value := range unmarshal[[]json.RawMessage](t, json.RawMessage("["+values+"]")) {
 			cases = append(cases, testCase{prefix + s.name + ": " + key + "=" + string(value), set(t, base, where, string(value))})
 		}
 	}

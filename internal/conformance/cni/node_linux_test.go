@@ -3,6 +3,7 @@ package cni_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,10 +14,12 @@ import (
 	"testing"
 
 	"github.com/containernetworking/cni/libcni"
+	"github.com/containernetworking/cni/pkg/invoke"
 	nadutils "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/utils"
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
+	"gopkg.in/k8snetworkplumbingwg/multus-cni.v4/pkg/logging"
 	multustypes "gopkg.in/k8snetworkplumbingwg/multus-cni.v4/pkg/types"
 )
 
@@ -177,7 +180,9 @@ func (n node) run(ctx context.Context, config string) (v verdict) {
 	if err != nil {
 		return verdict{add: "Multus: " + err.Error()}
 	}
-	cni := libcni.NewCNIConfigWithCacheDir([]string{plugins}, "/var/lib/cni/multus", nil)
+	cni := libcni.NewCNIConfigWithCacheDir([]string{plugins}, "/var/lib/cni/multus", &invoke.DefaultExec{
+		RawExec: &invoke.RawExec{Stderr: io.Discard},
+	})
 	runtimeConf := &libcni.RuntimeConf{ContainerID: "c1", NetNS: n.pod, IfName: "net1"}
 	var add, del error
 	if delegate.ConfListPlugin {
@@ -240,6 +245,7 @@ func runAll(t *testing.T, cases []testCase) []verdict {
 		}
 		t.Skipf("the plugins are not run, as that takes root and network namespaces: %v", err)
 	}
+	logging.SetLogStderr(false)
 	dir := buildPlugins(t)
 	verdicts := make([]verdict, len(cases))
 	next := make(chan int, len(cases))
