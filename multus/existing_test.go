@@ -337,7 +337,7 @@ func TestCiliumFacts(t *testing.T) {
 		{
 			name: "chained",
 			data: map[string]any{"cni-exclusive": "no", "custom-cni-conf": "1", "cni-chaining-mode": "aws-cni"},
-			want: ciliumFacts{namespace: "cilium", custom: true, chaining: "aws-cni"},
+			want: ciliumFacts{namespace: "cilium", chaining: "aws-cni"},
 		},
 	}
 	for _, tt := range tests {

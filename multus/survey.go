@@ -55,7 +55,6 @@ type primaryFacts struct {
 type ciliumFacts struct {
 	namespace string
 	exclusive bool   // the agent renames every other conflist
-	custom    bool   // the conflist is somebody else's work
 	conflist  string // the file that the agent writes, "" for none
 	chaining  string // chaining mode, "" for none
 }
@@ -197,7 +196,6 @@ func (s *survey) lookAtCilium(ctx context.Context, reader client.Reader) error {
 		namespace: namespace,
 		// The agent's own default is false; it is Helm that sets true.
 		exclusive: isTrue(data["cni-exclusive"]),
-		custom:    isTrue(data["custom-cni-conf"]),
 		conflist:  conflistName(data["write-cni-conf-when-ready"]),
 		chaining:  data["cni-chaining-mode"],
 	}

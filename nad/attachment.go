@@ -45,7 +45,8 @@ type Attachment struct {
 	// DefaultRoute are the gateways of the pod's default route, one for each
 	// address family and pod. Nil leaves routes alone; empty and not nil makes
 	// this network the one whose own default route stays, while Multus removes
-	// those of the others.
+	// those of the others. Multus v4.2.2 to v4.3.0 leaves routes as they are
+	// all the same (multus-cni #1552).
 	DefaultRoute []string `json:"default-route,omitzero"`
 	// IPAMClaim names the IPAMClaim that holds the addresses. It excludes IPs.
 	IPAMClaim string `json:"ipam-claim-reference,omitzero"`

@@ -1,6 +1,7 @@
 package multustest
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -10,6 +11,8 @@ import (
 	netattdefv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/multihome/multihome/nad"
 )
 
 var nadGVR = resource{gvk: nadKind.WithVersion("v1")}.gvr()
@@ -90,22 +93,22 @@ func (c *Cluster) attach(pod *corev1.Pod, node *corev1.Node) (string, error) {
 	if pod.Spec.HostNetwork || !c.hasMultus(node) {
 		return "", nil
 	}
-	wanted, err := networks(pod)
+	wanted, err := nad.Attachments(pod)
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("parsePodNetworkAnnotation: failed to parse pod Network Attachment Selection Annotation: %w", err)
 	}
 	status := make([]netattdefv1.NetworkStatus, 1, 1+len(wanted))
 	for n, network := range wanted {
-		key := types.NamespacedName{Namespace: network.Namespace, Name: network.Name}
-		nad, _ := c.store.get(nadGVR, key).(*netattdefv1.NetworkAttachmentDefinition)
-		if nad == nil {
+		key := types.NamespacedName{Namespace: cmp.Or(network.Namespace, pod.Namespace), Name: network.Name}
+		def, _ := c.store.get(nadGVR, key).(*netattdefv1.NetworkAttachmentDefinition)
+		if def == nil {
 			return "", fmt.Errorf("cannot find a network-attachment-definition (%s) in namespace (%s): network-attachment-definitions.k8s.cni.cncf.io %q not found", key.Name, key.Namespace, key.Name)
 		}
-		ips, err := c.leases.assign(key, nad.Spec.Config, pod.UID, network.IPRequest)
+		ips, err := c.leases.assign(key, def.Spec.Config, pod.UID, network.IPs)
 		if err != nil {
 			return "", err
 		}
-		entry := netattdefv1.NetworkStatus{Name: key.String(), Interface: network.InterfaceRequest, IPs: ips, Mac: network.MacRequest}
+		entry := netattdefv1.NetworkStatus{Name: key.String(), Interface: network.Interface, IPs: ips, Mac: network.MAC}
 		if entry.Interface == "" {
 			entry.Interface = fmt.Sprintf("net%d", n+1)
 		}
@@ -131,30 +134,4 @@ func (c *Cluster) hasMultus(node *corev1.Node) bool {
 		}
 	}
 	return false
-}
-
-// networks reads the annotation in either of its forms.
-func networks(pod *corev1.Pod) ([]netattdefv1.NetworkSelectionElement, error) {
-	annotation := strings.TrimSpace(pod.Annotations[netattdefv1.NetworkAttachmentAnnot])
-	var out []netattdefv1.NetworkSelectionElement
-	if strings.HasPrefix(annotation, "[") {
-		if err := json.Unmarshal([]byte(annotation), &out); err != nil {
-			return nil, fmt.Errorf("parsePodNetworkAnnotation: failed to parse pod Network Attachment Selection Annotation JSON format: %w", err)
-		}
-	} else if annotation != "" {
-		for word := range strings.SplitSeq(annotation, ",") {
-			name, iface, _ := strings.Cut(strings.TrimSpace(word), "@")
-			namespace, name, found := strings.Cut(name, "/")
-			if !found {
-				namespace, name = "", namespace
-			}
-			out = append(out, netattdefv1.NetworkSelectionElement{Namespace: namespace, Name: name, InterfaceRequest: iface})
-		}
-	}
-	for n := range out {
-		if out[n].Namespace == "" {
-			out[n].Namespace = pod.Namespace
-		}
-	}
-	return out, nil
 }

@@ -95,7 +95,8 @@ func TestAttachFails(t *testing.T) {
 		want     string
 	}{
 		{"missing", "wan", `cannot find a network-attachment-definition (wan) in namespace (default): network-attachment-definitions.k8s.cni.cncf.io "wan" not found`},
-		{"json", `[{"name":`, "failed to parse pod Network Attachment Selection Annotation JSON format"},
+		{"json", `[{"name":`, "failed to parse pod Network Attachment Selection Annotation: "},
+		{"interface", "wan@of-more-than-15-bytes", "failed to parse pod Network Attachment Selection Annotation: "},
 		{"config", "broken", "error parsing configuration"},
 		{"subnet", "noaddress", "invalid CIDR address: x"},
 	}

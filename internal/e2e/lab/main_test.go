@@ -1,13 +1,13 @@
 package lab_test
 
 import (
-	"encoding/json"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/go-logr/logr"
+	netattdefv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -18,6 +18,7 @@ import (
 	"github.com/multihome/multihome/internal/e2e/lab"
 	"github.com/multihome/multihome/internal/manifest"
 	"github.com/multihome/multihome/multus"
+	nads "github.com/multihome/multihome/nad"
 )
 
 func TestMain(m *testing.M) {
@@ -118,25 +119,17 @@ func running(t *testing.T, c *lab.Cluster, pod *corev1.Pod) *corev1.Pod {
 }
 
 // networkStatus is what Multus says that the pod got, by interface.
-func networkStatus(t *testing.T, pod *corev1.Pod) map[string]attachment {
+func networkStatus(t *testing.T, pod *corev1.Pod) map[string]netattdefv1.NetworkStatus {
 	t.Helper()
-	var all []attachment
-	if err := json.Unmarshal([]byte(pod.Annotations[lab.StatusAnnotation]), &all); err != nil {
-		t.Fatalf("pod %s: network-status %q: %v", pod.Name, pod.Annotations[lab.StatusAnnotation], err)
+	all, err := nads.Status(pod)
+	if err != nil {
+		t.Fatal(err)
 	}
-	out := map[string]attachment{}
-	for _, a := range all {
-		out[a.Interface] = a
+	out := map[string]netattdefv1.NetworkStatus{}
+	for _, status := range all {
+		out[status.Interface] = status
 	}
 	return out
-}
-
-type attachment struct {
-	Name      string
-	Interface string
-	IPs       []string
-	MAC       string
-	Default   bool
 }
 
 // nad returns a NetworkAttachmentDefinition in namespace default.
