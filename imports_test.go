@@ -26,7 +26,7 @@ var bans = []depcheck.Ban{
 	},
 	{
 		Import: "sigs.k8s.io/controller-runtime",
-		Only:   []string{"multus", "multus/multustest", "cilium", "kubevirt", "internal/apply", "examples/..."},
+		Only:   []string{"multus", "multus/multustest", "cilium", "kubevirt", "internal/apply", "internal/live", "examples/..."},
 		Reason: "what is computed from values needs no client",
 	},
 	{

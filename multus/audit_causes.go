@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/multihome/multihome"
+	"github.com/multihome/multihome/internal/live"
 	"github.com/multihome/multihome/nad"
 )
 
@@ -81,7 +82,7 @@ func (a *auditor) lookAtMultus(ctx context.Context) error {
 }
 
 func (a *auditor) lookAtDaemons(ctx context.Context, namespace string, labels client.MatchingLabels) error {
-	err := eachPage(ctx, a.client, list("v1", "Pod"), func(object *unstructured.Unstructured) error {
+	err := live.EachPage(ctx, a.client, live.List("v1", "Pod"), func(object *unstructured.Unstructured) error {
 		pod, err := convert[corev1.Pod](object)
 		if err != nil {
 			return err
@@ -127,7 +128,7 @@ func (a *auditor) lookAtNADs(ctx context.Context) error {
 		}
 	}
 	a.nads = map[string]*multihome.Finding{}
-	err := eachPage(ctx, a.client, list("k8s.cni.cncf.io/v1", "NetworkAttachmentDefinition"), func(object *unstructured.Unstructured) error {
+	err := live.EachPage(ctx, a.client, live.List("k8s.cni.cncf.io/v1", "NetworkAttachmentDefinition"), func(object *unstructured.Unstructured) error {
 		key := types.NamespacedName{Namespace: object.GetNamespace(), Name: object.GetName()}.String()
 		if !wanted[key] {
 			return nil
@@ -166,7 +167,7 @@ func (a *auditor) lookAtEvents(ctx context.Context) error {
 		return nil
 	}
 	for _, namespace := range a.namespaces {
-		err := eachPage(ctx, a.client, list("v1", "Event"), func(object *unstructured.Unstructured) error {
+		err := live.EachPage(ctx, a.client, live.List("v1", "Event"), func(object *unstructured.Unstructured) error {
 			a.takeEvent(object)
 			return nil
 		}, client.InNamespace(namespace), client.MatchingFields{"involvedObject.kind": "Pod", "reason": "FailedCreatePodSandBox"})

@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/multihome/multihome"
+	"github.com/multihome/multihome/internal/live"
 	"github.com/multihome/multihome/nad"
 )
 
@@ -82,9 +83,9 @@ func (a *auditor) scanPods(ctx context.Context) error {
 			scan.scanned, scan.asking, scan.suspects = 0, 0, map[string]*suspect{}
 		}}
 		seen := 0
-		err := eachPage(ctx, pages, list("v1", "Pod"), func(object *unstructured.Unstructured) error {
+		err := live.EachPage(ctx, pages, live.List("v1", "Pod"), func(object *unstructured.Unstructured) error {
 			scan.take(object)
-			if seen = a.scanned + scan.scanned; seen%pageSize == 0 {
+			if seen = a.scanned + scan.scanned; seen%live.PageSize == 0 {
 				a.emit(Event{Type: EventScanned, Done: seen, Message: fmt.Sprintf("%d pods were read", seen)})
 			}
 			return nil

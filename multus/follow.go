@@ -13,6 +13,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/multihome/multihome/internal/live"
 )
 
 // How often a rollout is looked at.
@@ -114,12 +116,12 @@ func hopeless(err error) bool {
 // does. A watch without a resource version begins with all that exists. Pods
 // are heard after the DaemonSets, which tell how many there will be.
 func (f *follower) watch(ctx context.Context, watcher client.WithWatch) error {
-	daemonSets, err := watcher.Watch(ctx, list("apps/v1", "DaemonSet"), client.InNamespace(f.namespace), f.labels)
+	daemonSets, err := watcher.Watch(ctx, live.List("apps/v1", "DaemonSet"), client.InNamespace(f.namespace), f.labels)
 	if err != nil {
 		return fmt.Errorf("watch daemonsets in namespace %s: %w", f.namespace, err)
 	}
 	defer daemonSets.Stop()
-	pods, err := watcher.Watch(ctx, list("v1", "Pod"), client.InNamespace(f.namespace), f.labels)
+	pods, err := watcher.Watch(ctx, live.List("v1", "Pod"), client.InNamespace(f.namespace), f.labels)
 	if err != nil {
 		return fmt.Errorf("watch pods in namespace %s: %w", f.namespace, err)
 	}
@@ -186,7 +188,7 @@ func (f *follower) poll(ctx context.Context) error {
 	if err := f.readDaemonSets(ctx); err != nil {
 		return err
 	}
-	err := eachPage(ctx, f.client, list("v1", "Pod"), func(object *unstructured.Unstructured) error {
+	err := live.EachPage(ctx, f.client, live.List("v1", "Pod"), func(object *unstructured.Unstructured) error {
 		return f.takePod(watch.Event{Type: watch.Added, Object: object})
 	}, client.InNamespace(f.namespace), f.labels)
 	if err != nil {
@@ -197,7 +199,7 @@ func (f *follower) poll(ctx context.Context) error {
 
 // readDaemonSets finds out, too, whether they still exist.
 func (f *follower) readDaemonSets(ctx context.Context) error {
-	err := eachPage(ctx, f.client, list("apps/v1", "DaemonSet"), func(object *unstructured.Unstructured) error {
+	err := live.EachPage(ctx, f.client, live.List("apps/v1", "DaemonSet"), func(object *unstructured.Unstructured) error {
 		return f.takeDaemonSet(watch.Event{Type: watch.Added, Object: object})
 	}, client.InNamespace(f.namespace), f.labels)
 	if err != nil {
@@ -292,7 +294,7 @@ func (p *progress) lookForPods(ctx context.Context, reader client.Reader, namesp
 		return nil
 	}
 	var events []corev1.Event
-	err := eachPage(ctx, reader, list("v1", "Event"), func(object *unstructured.Unstructured) error {
+	err := live.EachPage(ctx, reader, live.List("v1", "Event"), func(object *unstructured.Unstructured) error {
 		event, err := convert[corev1.Event](object)
 		if err == nil {
 			events = append(events, *event)

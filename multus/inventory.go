@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/multihome/multihome"
+	"github.com/multihome/multihome/internal/live"
 	"github.com/multihome/multihome/nad"
 )
 
@@ -81,7 +82,7 @@ type inventory struct {
 
 // each reads a list. That a kind does not exist is told by found.
 func (i *inventory) each(ctx context.Context, apiVersion, kind, resource, tells string, take func(*unstructured.Unstructured) error) (found bool, err error) {
-	err = eachPage(ctx, i.reader, list(apiVersion, kind), take)
+	err = live.EachPage(ctx, i.reader, live.List(apiVersion, kind), take)
 	if meta.IsNoMatchError(err) {
 		return false, nil
 	}

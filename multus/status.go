@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/multihome/multihome"
+	"github.com/multihome/multihome/internal/live"
 )
 
 // Status is how Multus is doing on a cluster.
@@ -105,7 +106,7 @@ func (i *Installer) Status(ctx context.Context) (*Status, error) {
 			status.Drift = append(status.Drift, localChange(state))
 		}
 	}
-	err = eachPage(ctx, i.client, list("v1", "Pod"), func(object *unstructured.Unstructured) error {
+	err = live.EachPage(ctx, i.client, live.List("v1", "Pod"), func(object *unstructured.Unstructured) error {
 		pod, err := convert[corev1.Pod](object)
 		if err == nil {
 			progress.setPod(pod)

@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/multihome/multihome"
+	"github.com/multihome/multihome/internal/live"
 )
 
 // survey is what one look at a cluster saw. It keeps a few words of each node,
@@ -82,7 +83,7 @@ func lookAtDaemonSets(ctx context.Context, reader client.Reader) (survey, error)
 	var s survey
 	// By name, because a list that begins again brings objects twice.
 	primaries, multuses, cleaners := map[string]primaryFacts{}, map[string]*unstructured.Unstructured{}, map[string]*unstructured.Unstructured{}
-	err := eachPage(ctx, reader, list("apps/v1", "DaemonSet"), func(object *unstructured.Unstructured) error {
+	err := live.EachPage(ctx, reader, live.List("apps/v1", "DaemonSet"), func(object *unstructured.Unstructured) error {
 		ds, err := convert[appsv1.DaemonSet](object)
 		if err != nil {
 			return err
@@ -136,7 +137,7 @@ func find(objects []*unstructured.Unstructured, namespace, name string) *unstruc
 
 func (s *survey) lookAtNodes(ctx context.Context, reader client.Reader) error {
 	nodes := map[string]nodeFacts{}
-	err := eachPage(ctx, reader, list("v1", "Node"), func(object *unstructured.Unstructured) error {
+	err := live.EachPage(ctx, reader, live.List("v1", "Node"), func(object *unstructured.Unstructured) error {
 		nodes[object.GetName()] = nodeOf(object)
 		return nil
 	})
@@ -251,15 +252,11 @@ func (s *survey) configMap(ctx context.Context, reader client.Reader, namespace,
 // excuse turns a missing permission into a finding: the rest of the survey is
 // worth having. Any other error stays one.
 func (s *survey) excuse(err error, verb, what, tells string) error {
-	if !apierrors.IsForbidden(err) {
-		return err
+	finding, err := live.Unseen(err, "multus/unseen", verb, what, tells)
+	if finding.Code != "" {
+		s.unseen = append(s.unseen, finding)
 	}
-	s.unseen = append(s.unseen, multihome.Finding{
-		Code: "multus/unseen", Severity: multihome.SeverityWarning,
-		Message: fmt.Sprintf("no permission to %s %s, so nothing is known of: %s", verb, what, tells),
-		Remedy:  fmt.Sprintf("allow the verb %s on %s", verb, what),
-	})
-	return nil
+	return err
 }
 
 // conflistFile is a name that a conflist can have.

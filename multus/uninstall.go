@@ -15,6 +15,7 @@ import (
 
 	"github.com/multihome/multihome"
 	"github.com/multihome/multihome/internal/apply"
+	"github.com/multihome/multihome/internal/live"
 )
 
 // UninstallOptions change one call of [Installer.Uninstall]. Zero is the
@@ -217,7 +218,7 @@ func (u *uninstall) onlyDown(ctx context.Context, rollout Rollout) error {
 
 // readWarnings tells what the cleaner has to say of nodes that it has cleaned.
 func (u *uninstall) readWarnings(ctx context.Context) error {
-	return eachPage(ctx, u.installer.client, list("v1", "Pod"), func(object *unstructured.Unstructured) error {
+	return live.EachPage(ctx, u.installer.client, live.List("v1", "Pod"), func(object *unstructured.Unstructured) error {
 		statuses, _, _ := unstructured.NestedSlice(object.Object, "status", "initContainerStatuses")
 		for _, item := range statuses {
 			status, _ := item.(map[string]any)

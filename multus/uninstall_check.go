@@ -16,6 +16,7 @@ import (
 
 	"github.com/multihome/multihome"
 	"github.com/multihome/multihome/internal/apply"
+	"github.com/multihome/multihome/internal/live"
 	"github.com/multihome/multihome/nad"
 )
 
@@ -224,7 +225,7 @@ func (u *uninstall) networksInUse(ctx context.Context) ([]multihome.Finding, err
 		return nil, nil
 	}
 	var out []multihome.Finding
-	err := eachPage(ctx, u.installer.client, list("v1", "Pod"), func(pod *unstructured.Unstructured) error {
+	err := live.EachPage(ctx, u.installer.client, live.List("v1", "Pod"), func(pod *unstructured.Unstructured) error {
 		if path := usesNetworks(pod); path != "" {
 			out = append(out, multihome.Finding{
 				Code: "multus/networks-in-use", Severity: multihome.SeverityError, Object: objectName(pod), Path: "metadata.annotations[" + path + "]",
@@ -285,7 +286,7 @@ func (u *uninstall) nadsLeft(ctx context.Context) ([]multihome.Finding, error) {
 // nads names every NetworkAttachmentDefinition, sorted.
 func (i *Installer) nads(ctx context.Context) ([]string, error) {
 	var out []string
-	err := eachPage(ctx, i.client, list("k8s.cni.cncf.io/v1", "NetworkAttachmentDefinition"), func(object *unstructured.Unstructured) error {
+	err := live.EachPage(ctx, i.client, live.List("k8s.cni.cncf.io/v1", "NetworkAttachmentDefinition"), func(object *unstructured.Unstructured) error {
 		out = append(out, object.GetNamespace()+"/"+object.GetName())
 		return nil
 	})
@@ -299,7 +300,7 @@ func (i *Installer) nads(ctx context.Context) ([]string, error) {
 // downNodes returns the nodes whose kubelet is not heard of.
 func (i *Installer) downNodes(ctx context.Context) (map[string]bool, error) {
 	down := map[string]bool{}
-	err := eachPage(ctx, i.client, list("v1", "Node"), func(object *unstructured.Unstructured) error {
+	err := live.EachPage(ctx, i.client, live.List("v1", "Node"), func(object *unstructured.Unstructured) error {
 		down[object.GetName()] = isDown(object)
 		return nil
 	})

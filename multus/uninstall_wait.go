@@ -11,6 +11,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/multihome/multihome/internal/live"
 )
 
 // gone is whose end is waited for: the pods with labels of the DaemonSets whose
@@ -46,9 +48,9 @@ func (u *uninstall) waitGone(ctx context.Context, g gone) error {
 
 // waitOnce lists the pods and watches them go.
 func (u *uninstall) waitOnce(ctx context.Context, g gone) error {
-	pods := list("v1", "Pod")
+	pods := live.List("v1", "Pod")
 	left := map[string]string{} // pod -> node
-	err := eachPage(ctx, u.installer.client, pods, func(pod *unstructured.Unstructured) error {
+	err := live.EachPage(ctx, u.installer.client, pods, func(pod *unstructured.Unstructured) error {
 		g.take(left, pod)
 		return nil
 	}, client.InNamespace(u.namespace), g.labels)
@@ -96,7 +98,7 @@ func (u *uninstall) podChanges(ctx context.Context, labels client.MatchingLabels
 	if !ok {
 		return nil, func() {}, nil
 	}
-	w, err := watcher.Watch(ctx, list("v1", "Pod"), client.InNamespace(u.namespace), labels,
+	w, err := watcher.Watch(ctx, live.List("v1", "Pod"), client.InNamespace(u.namespace), labels,
 		&client.ListOptions{Raw: &metav1.ListOptions{ResourceVersion: resourceVersion}})
 	if err != nil {
 		return nil, nil, fmt.Errorf("watch pods in namespace %s: %w", u.namespace, err)
