@@ -47,7 +47,7 @@ func TestVerify(t *testing.T) {
 		{"no image at all", indexOf(t), []string{"error image/no-platform linux/amd64", "error image/no-platform linux/arm64"}, "it holds no image at all"},
 		{
 			"amd64 programs for arm64", arm64(layerOf(t, multusFiles("amd64")...)),
-			[]string{"error image/wrong-machine linux/arm64"}, "rm and 4 more are built for amd64",
+			[]string{"error image/wrong-machine linux/arm64"}, "mv and 4 more are built for amd64",
 		},
 		{
 			"one amd64 program", arm64(layerOf(t, append(without(right, "multus-shim"), file{name: bin + "multus-shim", body: program("amd64")})...)),
