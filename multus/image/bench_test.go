@@ -20,18 +20,24 @@ func ballast(goarch string, size int) []byte {
 	return append(out, rest...)
 }
 
-// likeOfficial is an image with layers as upstream's has: a distribution of
-// 75 MB at the bottom, eight programs of a tenth of their size on top.
+// likeOfficial is an image with layers as upstream's has, in a tenth of their
+// sizes: a distribution with its tools somewhere in it at the bottom, the eight
+// programs on top.
 func likeOfficial(b *testing.B, goarch string) (v1.Image, int64) {
 	b.Helper()
-	var base []file
-	for i := range 75 {
-		base = append(base, file{name: "usr/lib/" + string(rune('a'+i%26)) + string(rune('a'+i/26)), body: ballast(goarch, 1<<20)})
-	}
-	base = append(without(multusFiles(goarch), "install_multus", "multus-daemon", "multus-shim", "passthru"), base...)
+	half := ballast(goarch, 4<<20)
+	base := []file{{name: "etc/half", body: half}}
+	base = append(base, without(multusFiles(goarch), "install_multus", "multus-daemon", "multus-shim", "passthru")...)
+	base = append(base, file{name: "var/half", body: half})
 	var programs []file
-	for _, name := range []string{"cert-approver", "install_multus", "kubeconfig_generator", "multus", "multus-daemon", "multus-shim", "passthru", "thin_entrypoint"} {
-		programs = append(programs, file{name: bin + name, body: ballast(goarch, 4<<20)})
+	for _, p := range []struct {
+		name string
+		size int
+	}{
+		{"cert-approver", 4}, {"install_multus", 1}, {"kubeconfig_generator", 4}, {"multus", 5},
+		{"multus-daemon", 7}, {"multus-shim", 5}, {"passthru", 1}, {"thin_entrypoint", 4},
+	} {
+		programs = append(programs, file{name: bin + p.name, body: ballast(goarch, p.size<<20)})
 	}
 	img := imageOf(b, "linux/"+goarch, layerOf(b, base...), layerOf(b, programs...), layerOf(b, file{name: "usr/src/multus-cni/LICENSE"}))
 	manifest, err := img.Manifest()
