@@ -96,7 +96,7 @@ func imagesByNode(t *testing.T, cluster *multustest.Cluster) map[string]string {
 }
 
 // TestArchImagesUpgrade: an upgrade takes the DaemonSet of an architecture
-// along, and an audit and an uninstall know it.
+// along, Status counts both as one, and an uninstall knows it.
 func TestArchImagesUpgrade(t *testing.T) {
 	cluster := simulate(t, multustest.Options{Nodes: []multustest.Node{{Name: "a"}, {Name: "b", Architecture: "arm64"}}})
 	old := archs(map[string]string{"arm64": "registry.example.com/multus-cni:v4.2.4-thick"})

@@ -146,8 +146,9 @@ func (m *mirror) copyDocument(ctx context.Context, doc document, depth int) erro
 	if now, err := m.there.Head(ctx, ref); err == nil && now.Digest == doc.Digest {
 		m.emit(doc.Descriptor, true)
 		return nil
-	} else if ctx.Err() != nil {
-		return explainRemote(ctx, ref.Name(), err)
+	}
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("%s: %w", ref, err)
 	}
 	if doc.image != nil {
 		for _, blob := range append([]v1.Descriptor{doc.image.Config}, doc.image.Layers...) {

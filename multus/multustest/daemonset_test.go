@@ -313,3 +313,22 @@ func TestRolloutIsWatched(t *testing.T) {
 	fresh := multusPods(t, c)["node-1"].Name
 	expect(t, w, "ADDED "+old, "DELETED "+old, "ADDED "+fresh, "MODIFIED "+fresh)
 }
+
+// TestUpdateReachesNewNodes: an update that also brings nodes, by name behind
+// those that wait for them, ends at every node.
+func TestUpdateReachesNewNodes(t *testing.T) {
+	c := newCluster(t, multustest.Options{Nodes: []multustest.Node{{Name: "a"}, {Name: "b", Architecture: "arm64"}}})
+	set := multusSet("multus:1")
+	set.Spec.Template.Spec.NodeSelector = map[string]string{"kubernetes.io/arch": "amd64"}
+	if err := c.Client().Create(t.Context(), set); err != nil {
+		t.Fatal(err)
+	}
+	set.Spec.Template.Spec.NodeSelector = nil
+	set.Spec.Template.Spec.Containers[0].Image = "multus:2"
+	if err := c.Client().Update(t.Context(), set); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string]string{"a": "multus:2", "b": "multus:2"}, images(t, c)); diff != "" {
+		t.Errorf("images by node (-want +got):\n%s", diff)
+	}
+}
