@@ -323,6 +323,9 @@ func TestUpdateReachesNewNodes(t *testing.T) {
 	if err := c.Client().Create(t.Context(), set); err != nil {
 		t.Fatal(err)
 	}
+	if err := c.Client().Get(t.Context(), client.ObjectKeyFromObject(set), set); err != nil {
+		t.Fatal(err)
+	}
 	set.Spec.Template.Spec.NodeSelector = nil
 	set.Spec.Template.Spec.Containers[0].Image = "multus:2"
 	if err := c.Client().Update(t.Context(), set); err != nil {
