@@ -217,3 +217,28 @@ func archOperator(t *testing.T, cluster *multustest.Cluster, name string) string
 	}
 	return string(ds.Spec.Template.Spec.Affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms[0].MatchExpressions[0].Operator)
 }
+
+// TestArchImagesAudit: the Multus of an architecture is Multus to an audit; a
+// pod that ran before it on an arm64 node is judged as one on any other.
+func TestArchImagesAudit(t *testing.T) {
+	cluster := simulate(t, multustest.Options{Nodes: []multustest.Node{{Name: "a"}, {Name: "b", Architecture: "arm64"}}})
+	for _, node := range []string{"a", "b"} {
+		pod := aUser("on-"+node, map[string]string{"k8s.v1.cni.cncf.io/networks": "lan"})
+		pod.Spec.NodeName = node
+		create(t, cluster, pod)
+	}
+	config := archs(map[string]string{"arm64": ownImage})
+	install(t, cluster, config, multus.InstallOptions{})
+	create(t, cluster, aNAD())
+	report, err := newInstaller(t, cluster.Client(), config).Audit(t.Context(), multus.AuditOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	causes := map[string]string{}
+	for _, pod := range report.Pods {
+		causes[pod.Node] = pod.Cause.Code
+	}
+	if causes["a"] == "" || causes["a"] != causes["b"] || causes["b"] == "multus/not-on-node" {
+		t.Errorf("causes by node %v:\n%s", causes, report)
+	}
+}
