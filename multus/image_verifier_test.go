@@ -56,19 +56,32 @@ func TestVerifyingImages(t *testing.T) {
 		asked    []string
 	}{
 		{
-			"a hole", multus.Config{}, nodes, verifier{findings: []multihome.Finding{aHole}}, multus.InstallOptions{},
-			[]string{"image/no-platform"}, []string{plugins + "[amd64 arm64]", official + "[amd64 arm64]"},
+			"a hole",
+			multus.Config{},
+			nodes,
+			verifier{findings: []multihome.Finding{aHole}},
+			multus.InstallOptions{},
+			[]string{"image/no-platform"},
+			[]string{plugins + "[amd64 arm64]", official + "[amd64 arm64]"},
 		},
 		{
-			"filled", multus.Config{ArchImages: map[string]string{"arm64": "registry.example.com/multus:self-built"}}, nodes, verifier{findings: []multihome.Finding{aHole}}, multus.InstallOptions{},
-			nil, []string{plugins + "[amd64 arm64]", official + "[amd64]", "registry.example.com/multus:self-built[arm64]"},
+			"filled",
+			multus.Config{ArchImages: map[string]string{"arm64": "registry.example.com/multus:self-built"}},
+			nodes,
+			verifier{findings: []multihome.Finding{aHole}},
+			multus.InstallOptions{},
+			nil,
+			[]string{plugins + "[amd64 arm64]", official + "[amd64]", "registry.example.com/multus:self-built[arm64]"},
 		},
 		{"ignored", multus.Config{}, nodes, verifier{findings: []multihome.Finding{aHole}}, multus.InstallOptions{Ignore: []string{"image/no-platform"}}, nil, nil},
 		{"a registry that does not answer", multus.Config{}, nodes, verifier{err: errors.New("connection refused")}, multus.InstallOptions{}, []string{"multus/image-unverified"}, nil},
 		{"one that is not to count", multus.Config{}, nodes, verifier{err: errors.New("connection refused")}, multus.InstallOptions{Ignore: []string{"multus/image-unverified"}}, nil, nil},
 		{
-			"a platform that says nothing of nodes", onFlannel, nodes[:1], verifier{}, multus.InstallOptions{},
-			nil, []string{plugins + "[amd64]", official + "[amd64]"},
+			"a platform that says nothing of nodes", onFlannel, nodes[:1],
+			verifier{},
+			multus.InstallOptions{},
+			nil,
+			[]string{plugins + "[amd64]", official + "[amd64]"},
 		},
 	}
 	for _, test := range tests {

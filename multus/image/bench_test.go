@@ -34,8 +34,14 @@ func likeOfficial(b *testing.B, goarch string) (v1.Image, int64) {
 		name string
 		size int
 	}{
-		{"cert-approver", 4}, {"install_multus", 1}, {"kubeconfig_generator", 4}, {"multus", 5},
-		{"multus-daemon", 7}, {"multus-shim", 5}, {"passthru", 1}, {"thin_entrypoint", 4},
+		{"cert-approver", 4},
+		{"install_multus", 1},
+		{"kubeconfig_generator", 4},
+		{"multus", 5},
+		{"multus-daemon", 7},
+		{"multus-shim", 5},
+		{"passthru", 1},
+		{"thin_entrypoint", 4},
 	} {
 		programs = append(programs, file{name: bin + p.name, body: ballast(goarch, p.size<<20)})
 	}

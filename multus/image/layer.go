@@ -37,7 +37,10 @@ func (e *DigestError) Error() string {
 // network does.
 type layerError struct{ err error }
 
+// Error is that of the archive.
 func (e *layerError) Error() string { return e.err.Error() }
+
+// Unwrap returns it.
 func (e *layerError) Unwrap() error { return e.err }
 
 // blobReader counts and digests what is read of a blob, and remembers whether

@@ -134,7 +134,10 @@ func (m *mirror) tag(ctx context.Context, tag name.Tag, root document) error {
 // rawManifest is written as it was read.
 type rawManifest struct{ document document }
 
-func (r rawManifest) RawManifest() ([]byte, error)        { return r.document.raw, nil }
+// RawManifest is what was read.
+func (r rawManifest) RawManifest() ([]byte, error) { return r.document.raw, nil }
+
+// MediaType is what it said of itself.
 func (r rawManifest) MediaType() (types.MediaType, error) { return r.document.MediaType, nil }
 
 // copyDocument copies what a manifest or index names, then itself.

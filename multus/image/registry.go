@@ -1,6 +1,7 @@
 package image
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -57,6 +58,7 @@ func (o RegistryOptions) remote() []remote.Option {
 // the user's.
 type anonymous struct{}
 
+// Resolve finds no credentials.
 func (anonymous) Resolve(authn.Resource) (authn.Authenticator, error) { return authn.Anonymous, nil }
 
 // parse reads a reference. A name without a registry is of Docker Hub, one
@@ -64,7 +66,7 @@ func (anonymous) Resolve(authn.Resource) (authn.Authenticator, error) { return a
 // digest the digest counts.
 func (o RegistryOptions) parse(ref string) (name.Reference, error) {
 	if ref == "" {
-		return nil, fmt.Errorf("image reference is empty; write one such as ghcr.io/a/b:v1")
+		return nil, errors.New("image reference is empty; write one such as ghcr.io/a/b:v1")
 	}
 	parsed, err := name.ParseReference(ref)
 	if err != nil {

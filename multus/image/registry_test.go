@@ -195,8 +195,11 @@ func TestRegistryAnswers(t *testing.T) {
 				_, _ = w.Write(bytes.Repeat([]byte(" "), 1<<20)) // the client leaves
 			}
 		}, image.VerifyOptions{}, limit, "in bytes"},
-		{"a large manifest", func(w http.ResponseWriter, r *http.Request, next http.Handler) { next.ServeHTTP(w, r) },
-			image.VerifyOptions{Limits: image.Limits{Manifest: 100}}, limit, "more than the limit of 100"},
+		{
+			"a large manifest", func(w http.ResponseWriter, r *http.Request, next http.Handler) { next.ServeHTTP(w, r) },
+			image.VerifyOptions{Limits: image.Limits{Manifest: 100}},
+			limit, "more than the limit of 100",
+		},
 		{"no JSON", func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 			if isManifest(r) {
 				_, _ = io.WriteString(w, "<html>")

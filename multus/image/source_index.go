@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
@@ -57,12 +58,12 @@ func (s *indexSource) get(_ context.Context, entry v1.Descriptor) (document, err
 // blob looks in the images seen, the latest first.
 func (s *indexSource) blob(_ context.Context, blob v1.Descriptor) (io.ReadCloser, error) {
 	err := fmt.Errorf("blob %s: %w", blob.Digest, ErrNotFound)
-	for i := len(s.images) - 1; i >= 0; i-- {
-		if name, nameErr := s.images[i].ConfigName(); nameErr == nil && name == blob.Digest {
-			raw, err := s.images[i].RawConfigFile()
+	for _, image := range slices.Backward(s.images) {
+		if name, nameErr := image.ConfigName(); nameErr == nil && name == blob.Digest {
+			raw, err := image.RawConfigFile()
 			return io.NopCloser(bytes.NewReader(raw)), err
 		}
-		layer, layerErr := s.images[i].LayerByDigest(blob.Digest)
+		layer, layerErr := image.LayerByDigest(blob.Digest)
 		if layerErr != nil {
 			err = fmt.Errorf("blob %s: %w", blob.Digest, layerErr)
 			continue

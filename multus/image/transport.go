@@ -84,7 +84,7 @@ func retryAfter(response *http.Response, otherwise time.Duration) time.Duration 
 // drain takes what is left of an answer that nobody wants, so that the
 // connection can be used again.
 func drain(response *http.Response) {
-	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, 1<<16)) //nolint:errcheck // nobody wants it
+	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, 1<<16))
 	_ = response.Body.Close()
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -65,11 +66,10 @@ func (v *verification) readLayers(ctx context.Context, p platform, layers []v1.D
 		return &LimitError{What: "number of layers", Limit: int64(v.limits.Layers)}
 	}
 	var unpackedTotal int64
-	for i := len(layers) - 1; i >= 0; i-- {
+	for i, layer := range slices.Backward(layers) {
 		if s.done() && !v.options.Whole {
 			return nil
 		}
-		layer := layers[i]
 		if !layer.MediaType.IsDistributable() {
 			s.unread++
 			v.add(multihome.SeverityWarning, "image/foreign-layer", p,

@@ -47,27 +47,33 @@ func TestVerify(t *testing.T) {
 		{"no image at all", indexOf(t), []string{"error image/no-platform linux/amd64", "error image/no-platform linux/arm64"}, "it holds no image at all"},
 		{
 			"amd64 programs for arm64", arm64(layerOf(t, multusFiles("amd64")...)),
-			[]string{"error image/wrong-machine linux/arm64"}, "mv and 4 more are built for amd64",
+			[]string{"error image/wrong-machine linux/arm64"},
+			"mv and 4 more are built for amd64",
 		},
 		{
 			"one amd64 program", arm64(layerOf(t, append(without(right, "multus-shim"), file{name: bin + "multus-shim", body: program("amd64")})...)),
-			[]string{"error image/wrong-machine linux/arm64"}, "/usr/src/multus-cni/bin/multus-shim is built for amd64",
+			[]string{"error image/wrong-machine linux/arm64"},
+			"/usr/src/multus-cni/bin/multus-shim is built for amd64",
 		},
 		{
 			"a machine without a name", arm64(layerOf(t, append(without(right, "multus-shim"), file{name: bin + "multus-shim", body: program("other")})...)),
-			[]string{"error image/wrong-machine linux/arm64"}, "ELF machine 16962",
+			[]string{"error image/wrong-machine linux/arm64"},
+			"ELF machine 16962",
 		},
 		{
 			"amd64 image under arm64", indexOf(t, amd64, labelled{"linux/arm64", multusImage(t, "amd64")}),
-			[]string{"warning image/label linux/arm64", "error image/wrong-machine linux/arm64"}, "its configuration says linux/amd64",
+			[]string{"warning image/label linux/arm64", "error image/wrong-machine linux/arm64"},
+			"its configuration says linux/amd64",
 		},
 		{
 			"containerd's fallback", indexOf(t, amd64, labelled{"linux/arm/v8", multusImage(t, "amd64")}),
-			[]string{"warning image/label linux/arm/v8", "error image/no-platform linux/arm64"}, "containerd takes linux/arm/v8 in its place, whose programs are built for amd64",
+			[]string{"warning image/label linux/arm/v8", "error image/no-platform linux/arm64"},
+			"containerd takes linux/arm/v8 in its place, whose programs are built for amd64",
 		},
 		{
 			"upstream's entry for arm/v8", indexOf(t, amd64, labelled{"linux/arm64", multusImage(t, "arm64")}, labelled{"linux/arm/v8", multusImage(t, "amd64")}),
-			[]string{"info image/arm-v8 linux/arm/v8"}, "is an entry that no node asks for",
+			[]string{"info image/arm-v8 linux/arm/v8"},
+			"is an entry that no node asks for",
 		},
 		{
 			"arm64/v8 is arm64", indexOf(t, amd64, labelled{"linux/arm64/v8", imageOf(t, "linux/arm64/v8", layerOf(t, right...))}),
@@ -85,11 +91,13 @@ func TestVerify(t *testing.T) {
 		{"loader in a layer below", arm64(layerOf(t, file{name: loader[1:], body: program("arm64")}), layerOf(t, dynamic...)), nil, ""},
 		{
 			"loader of another machine", arm64(layerOf(t, file{name: loader[1:], body: program("arm")}), layerOf(t, dynamic...)),
-			[]string{"error image/wrong-machine linux/arm64"}, loader + " is built for arm;",
+			[]string{"error image/wrong-machine linux/arm64"},
+			loader + " is built for arm;",
 		},
 		{
 			"script without its interpreter", arm64(layerOf(t, append(without(right, "cat"), file{name: "usr/bin/cat", body: []byte("#! /usr/bin/perl -w\n")})...)),
-			[]string{"error image/no-loader linux/arm64"}, "lacks /usr/bin/perl",
+			[]string{"error image/no-loader linux/arm64"},
+			"lacks /usr/bin/perl",
 		},
 		{"script of a script", arm64(layerOf(t, append(without(right, "cat"),
 			file{name: "usr/bin/cat", body: []byte("#!/usr/bin/a\n")}, file{name: "usr/bin/a", body: []byte("#!/bin/sh")})...)), nil, ""},
@@ -99,23 +107,28 @@ func TestVerify(t *testing.T) {
 		{"gzip that says it is zstd", arm64(static.NewLayer(gzipped(t, tarOf(t, right...)), types.OCILayerZStd)), nil, ""},
 		{
 			"a layer of no known type", arm64(layerOf(t, right...), static.NewLayer([]byte("{}"), "application/json")),
-			[]string{"error image/layer-type linux/arm64"}, `is of type "application/json"`,
+			[]string{"error image/layer-type linux/arm64"},
+			`is of type "application/json"`,
 		},
 		{
 			"a layer elsewhere", arm64(static.NewLayer(gzipped(t, tarOf(t, right...)), types.DockerForeignLayer)),
-			[]string{"warning image/foreign-layer linux/arm64", "error image/no-program linux/arm64", "warning image/no-cleaner linux/arm64"}, "1 of 1 were not",
+			[]string{"warning image/foreign-layer linux/arm64", "error image/no-program linux/arm64", "warning image/no-cleaner linux/arm64"},
+			"1 of 1 were not",
 		},
 		{
 			"a layer that is no archive", arm64(layerOf(t, right...), static.NewLayer([]byte(strings.Repeat("no archive ", 200)), types.OCILayer)),
-			[]string{"error image/layer-broken linux/arm64"}, "cannot be unpacked: tar: ",
+			[]string{"error image/layer-broken linux/arm64"},
+			"cannot be unpacked: tar: ",
 		},
 		{
 			"a layer cut in the middle", arm64(layerOf(t, right...), static.NewLayer(gzipped(t, tarOf(t, right...))[:150], types.OCILayer)),
-			[]string{"error image/layer-broken linux/arm64"}, "cannot be unpacked: ",
+			[]string{"error image/layer-broken linux/arm64"},
+			"cannot be unpacked: ",
 		},
 		{
 			"names that climb out", arm64(layerOf(t, append([]file{{name: "../../etc/passwd"}, {name: "a/../../../opt/cat", body: program("amd64")}}, right...)...)),
-			[]string{"warning image/path-escape linux/arm64"}, "2 names",
+			[]string{"warning image/path-escape linux/arm64"},
+			"2 names",
 		},
 
 		{"links to themselves", arm64(layerOf(t, append(without(right, "cat"), file{name: "usr/bin/cat", link: "cat"})...)), []string{"error image/no-program linux/arm64"}, "lacks cat"},
