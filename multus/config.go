@@ -37,7 +37,8 @@ type Config struct {
 	// and so is Image beside it.
 	PinDigest bool `json:"pinDigest,omitempty"`
 	// ArchImages gives the nodes of an architecture ("arm64") an image of
-	// their own, in a DaemonSet of their own. All must be of one release.
+	// their own, in a DaemonSet of their own. All must be of one release. An
+	// install removes the DaemonSet of an architecture that is named no more.
 	// Empty: one DaemonSet for all.
 	ArchImages map[string]string `json:"archImages,omitempty"`
 	// Registry replaces the registry host of every image, for sites with a

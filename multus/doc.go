@@ -52,6 +52,6 @@
 //
 // Thin Multus is detected, and turned into thick Multus by an install that
 // adopts it. Paths of distributions that move the CNI directories (k3s,
-// MicroK8s, GKE) need a [Patch]. Images are not looked into, and no registry is
-// asked.
+// MicroK8s, GKE) need a [Patch]. No registry is asked: package multus/image does
+// that, and Installer.VerifyingImages lets it.
 package multus
