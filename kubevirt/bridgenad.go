@@ -68,7 +68,7 @@ func BridgeNAD(name string, config BridgeNADConfig) (*netattdefv1.NetworkAttachm
 	}
 	if !config.MACSpoofCheck {
 		// nad leaves out what is false; here a reader should see that it was decided.
-		def.Spec.Config = strings.TrimSuffix(def.Spec.Config, "}") + `,"macspoofchk":false}`
+		def.Spec.Config = strings.TrimSuffix(def.Spec.Config, "\n}") + ",\n  \"macspoofchk\": false\n}"
 	}
 	return def, nil
 }

@@ -3,6 +3,7 @@ package kubevirt
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -31,9 +32,9 @@ type Report struct {
 	// VMIs is how many VirtualMachineInstances were checked: those that have no
 	// VirtualMachine.
 	VMIs int
-	// Findings begin with what could not be read and what is about the cluster,
-	// which have no object or are sorted by it, like those of the VMs; of one
-	// object errors come first.
+	// Findings are sorted by object; of one object errors come first. Those of
+	// permissions that are missing have no object, come before all and do not
+	// count for CheckOptions.MaxFindings.
 	Findings []multihome.Finding
 	// Omitted is how many findings were left out for CheckOptions.MaxFindings.
 	Omitted int
@@ -75,7 +76,7 @@ func CheckCluster(ctx context.Context, reader client.Reader, options CheckOption
 			return Report{}, err
 		}
 	}
-	r.add(r.cluster.Unseen)
+	r.report.Findings = append(r.report.Findings, r.cluster.Unseen...)
 	sortFindings(r.report.Findings)
 	return r.report, nil
 }
@@ -111,7 +112,7 @@ func (r *run) list(ctx context.Context, reader client.Reader, kind, namespace st
 		}
 		r.seen[name] = true
 		if err := check(object); err != nil {
-			r.cluster.unseen(name, "cannot be read, so that it was not checked: "+err.Error(), "update this library, if KubeVirt is newer")
+			r.add([]multihome.Finding{unseen(name, "cannot be read, so that it was not checked: "+err.Error(), updateThis)})
 		}
 		return nil
 	}, client.InNamespace(namespace))
@@ -142,13 +143,16 @@ type networks struct {
 
 // spec converts a part of an object.
 func (r *run) spec(object *unstructured.Unstructured, into *kubevirtv1.VirtualMachineInstanceSpec, fields ...string) error {
-	part, found, err := unstructured.NestedFieldNoCopy(object.Object, fields...)
-	if err != nil || !found {
-		return err
-	}
-	whole, isMap := part.(map[string]any)
-	if !isMap {
-		return fmt.Errorf("%v is no object", fields)
+	whole := object.Object
+	for i, name := range fields {
+		part, found := whole[name]
+		if !found || part == nil {
+			return nil
+		}
+		isMap := false
+		if whole, isMap = part.(map[string]any); !isMap {
+			return fmt.Errorf("%s must be an object", strings.Join(fields[:i+1], "."))
+		}
 	}
 	domain, _ := whole["domain"].(map[string]any)
 	devices, _ := domain["devices"].(map[string]any)

@@ -31,6 +31,7 @@ var errNoReader = errors.New("reader is nil; give a sigs.k8s.io/controller-runti
 const (
 	kubevirtAPI = "kubevirt.io/v1"
 	kubevirts   = "kubevirts.kubevirt.io in all namespaces"
+	updateThis  = "update this library, if KubeVirt is newer"
 	nads        = "network-attachment-definitions.k8s.cni.cncf.io in all namespaces"
 )
 
@@ -70,9 +71,13 @@ func (c *Cluster) excuse(err error, what, tells string) error {
 }
 
 func (c *Cluster) unseen(object, message, remedy string) {
-	c.Unseen = append(c.Unseen, multihome.Finding{
+	c.Unseen = append(c.Unseen, unseen(object, message, remedy))
+}
+
+func unseen(object, message, remedy string) multihome.Finding {
+	return multihome.Finding{
 		Code: "kubevirt/unseen", Severity: multihome.SeverityWarning, Object: object, Message: message, Remedy: remedy,
-	})
+	}
 }
 
 func (c *Cluster) readKubeVirt(ctx context.Context, reader client.Reader) error {
@@ -125,7 +130,7 @@ type configuration struct {
 func (c *Cluster) configured(object *unstructured.Unstructured) error {
 	var read configuration
 	if err := convert(object.Object, &read); err != nil {
-		c.unseen(objectName("KubeVirt", object.GetNamespace(), object.GetName()), "cannot be read: "+err.Error(), "")
+		c.unseen(objectName("KubeVirt", object.GetNamespace(), object.GetName()), "cannot be read: "+err.Error(), updateThis)
 		return nil
 	}
 	settings := read.Spec.Configuration
@@ -164,11 +169,17 @@ func (c *Cluster) readNADs(ctx context.Context, reader client.Reader) error {
 	return nil
 }
 
-// convert reads a part of an object into its type.
+// convert reads a part of an object into its type. The error names the field
+// and not our types.
 func convert(from, into any) error {
 	text, err := json.Marshal(from)
 	if err != nil {
 		return err
 	}
-	return json.Unmarshal(text, into)
+	err = json.Unmarshal(text, into)
+	var wrong *json.UnmarshalTypeError
+	if errors.As(err, &wrong) {
+		return fmt.Errorf("%s must not be a %s", wrong.Field, wrong.Value)
+	}
+	return err
 }
