@@ -2,6 +2,7 @@ package kubevirt_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -30,17 +31,25 @@ type cluster struct {
 // clusterOf returns a cluster with the objects of a YAML stream.
 func clusterOf(tb testing.TB, stream string) *cluster {
 	tb.Helper()
+	c, err := parseCluster(stream)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return c
+}
+
+func parseCluster(stream string) (*cluster, error) {
 	c := &cluster{objects: make(map[string][]unstructured.Unstructured)}
 	for document := range strings.SplitSeq(stream, "---\n") {
 		var object map[string]any
 		if err := yaml.Unmarshal([]byte(document), &object); err != nil {
-			tb.Fatalf("%v in\n%s", err, document)
+			return nil, fmt.Errorf("%w in\n%s", err, document)
 		}
 		if u := (unstructured.Unstructured{Object: object}); object != nil {
 			c.objects[u.GetKind()] = append(c.objects[u.GetKind()], u)
 		}
 	}
-	return c
+	return c, nil
 }
 
 func (c *cluster) List(ctx context.Context, list client.ObjectList, options ...client.ListOption) error {
@@ -86,4 +95,15 @@ func (c *cluster) List(ctx context.Context, list client.ObjectList, options ...c
 		out.SetContinue(strconv.Itoa(last))
 	}
 	return nil
+}
+
+// decode returns a VM with a spec of any shape that JSON has.
+func decode(spec []byte) ([]unstructured.Unstructured, bool) {
+	var value any
+	if json.Unmarshal(spec, &value) != nil {
+		return nil, false
+	}
+	return []unstructured.Unstructured{{Object: map[string]any{
+		"apiVersion": "kubevirt.io/v1", "kind": "VirtualMachine", "metadata": map[string]any{"namespace": "vms", "name": "fuzz"}, "spec": value,
+	}}}, true
 }

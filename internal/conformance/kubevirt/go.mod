@@ -3,7 +3,6 @@ module github.com/multihome/multihome/internal/conformance/kubevirt
 go 1.26.6
 
 replace (
-
 	// As in the root, so that both share what is compiled.
 	github.com/google/gnostic-models => github.com/google/gnostic-models v0.7.0
 	github.com/multihome/multihome => ../../..
