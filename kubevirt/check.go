@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"k8s.io/apimachinery/pkg/types"
 	kubevirtv1 "kubevirt.io/api/core/v1"
 
 	"github.com/multihome/multihome"
@@ -49,7 +50,9 @@ func CheckVMI(vmi *kubevirtv1.VirtualMachineInstance, cluster Cluster) []multiho
 	}, cluster)
 }
 
-func objectName(kind, namespace, name string) string { return kind + " " + namespace + "/" + name }
+func objectName(kind, namespace, name string) string {
+	return kind + " " + nameOf(types.NamespacedName{Namespace: namespace, Name: name})
+}
 
 // A subject is what is checked.
 type subject struct {
@@ -67,7 +70,7 @@ type pair struct {
 	source             *kubevirtv1.Network
 	ifacePath, srcPath string
 	binding            binding
-	key                string   // "namespace/name" of the NAD
+	key                string   // the NAD, "namespace/name"
 	network            *network // nil if it has none, or it is not known
 }
 

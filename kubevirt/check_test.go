@@ -90,3 +90,20 @@ func TestNADs(t *testing.T) {
 		t.Errorf("got %v", got)
 	}
 }
+
+// TestCheckWithoutNamespace: before they are created, VM and NAD have none.
+func TestCheckWithoutNamespace(t *testing.T) {
+	lan, err := kubevirt.BridgeNAD("lan", kubevirt.BridgeNADConfig{Bridge: "br0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	vm := &kubevirtv1.VirtualMachine{Spec: kubevirtv1.VirtualMachineSpec{Template: &kubevirtv1.VirtualMachineInstanceTemplateSpec{Spec: *bridged(t, "lan")}}}
+	vm.Name = "web"
+	if got := kubevirt.CheckVM(vm, kubevirt.NADs(lan)); len(got) != 0 {
+		t.Errorf("got %v", got)
+	}
+	got := kubevirt.CheckVM(vm, kubevirt.NADs())
+	if len(got) != 1 || got[0].Object != "VirtualMachine web" || got[0].Message != "there is no NAD lan" {
+		t.Errorf("got %v", got)
+	}
+}

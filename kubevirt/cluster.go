@@ -97,7 +97,12 @@ func (n *network) kind() string {
 	return n.main.Type()
 }
 
-func (n *network) name() string { return n.def.Namespace + "/" + n.def.Name }
+func (n *network) name() string {
+	return nameOf(types.NamespacedName{Namespace: n.def.Namespace, Name: n.def.Name})
+}
+
+// nameOf writes the name of a NAD, which may have no namespace yet.
+func nameOf(key types.NamespacedName) string { return strings.TrimPrefix(key.String(), "/") }
 
 // find looks a network up as KubeVirt does: the namespace is what is before the
 // first slash, else that of the VM.

@@ -21,8 +21,7 @@
 // # Versions
 //
 // The rules are those of KubeVirt v1.9.0, whose types are used; where releases
-// differ, from v1.3 on, Cluster.Version decides. Reference plugins and Multus
-// are those of package nad.
+// differ Cluster.Version decides. Plugins and Multus are those of package nad.
 //
 // # Errors
 //

@@ -25,7 +25,7 @@ type GuestInterface struct {
 	// IPs are the addresses in the guest, as the guest agent or KubeVirt's DHCP
 	// tells them.
 	IPs []string
-	// LinkState is up or down, "" if KubeVirt does not tell (before v1.5).
+	// LinkState is up or down, "" if KubeVirt does not tell.
 	LinkState string
 	// Pod is the name in the pod, "pod37a8eec1ce1". For a bridge-bound interface
 	// it is the one that Multus made; the bridge has k6t- in its name instead
@@ -73,7 +73,7 @@ func Interfaces(vmi *kubevirtv1.VirtualMachineInstance, pod *corev1.Pod) ([]Gues
 			}
 		}
 		if network.Multus != nil {
-			g.NAD = nadKey(vmi.Namespace, network.Multus.NetworkName).String()
+			g.NAD = nameOf(nadKey(vmi.Namespace, network.Multus.NetworkName))
 		}
 		if at := slices.IndexFunc(vmi.Status.Interfaces, func(s kubevirtv1.VirtualMachineInstanceNetworkInterface) bool { return s.Name == network.Name }); at >= 0 {
 			g.guest(&vmi.Status.Interfaces[at])

@@ -140,7 +140,7 @@ func (c *Cluster) configured(object *unstructured.Unstructured) error {
 		c.Bindings = make(map[string]kubevirtv1.InterfaceBindingPlugin)
 	}
 	if name := settings.Migrations.Network; name != "" {
-		c.MigrationNetworks = []string{nadKey(object.GetNamespace(), name).String()}
+		c.MigrationNetworks = []string{nameOf(nadKey(object.GetNamespace(), name))}
 	}
 	const gate = "ExternalNetResourceInjection"
 	c.ExternalResourceInjection = slices.Contains(settings.Developer.FeatureGates, gate) && !slices.Contains(settings.Developer.DisabledFeatureGates, gate)

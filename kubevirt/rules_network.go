@@ -3,6 +3,7 @@ package kubevirt
 import (
 	"strings"
 
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation"
 	kubevirtv1 "kubevirt.io/api/core/v1"
 
@@ -49,11 +50,11 @@ func (c *check) exists(p *pair) bool {
 		namespace = c.cluster.multusNamespace()
 	}
 	key, network := c.cluster.find(namespace, name)
-	p.key, p.network = key.String(), network
+	p.key, p.network = nameOf(key), network
 	switch {
 	case name == "": // refused
 		return false
-	case !validName(key.Namespace, key.Name):
+	case !validName(key, strings.Contains(name, "/")):
 		c.report(nadName, path, "%q cannot be the name of a NAD", name)
 		return false
 	case c.cluster.networks == nil:
@@ -70,8 +71,10 @@ func (c *check) exists(p *pair) bool {
 	return network.parsed != nil // else it is a file on the node
 }
 
-func validName(namespace, name string) bool {
-	return len(validation.IsDNS1123Label(namespace)) == 0 && len(validation.IsDNS1123Subdomain(name)) == 0
+// validName allows no namespace where it is the VM's, which may have none yet.
+func validName(key types.NamespacedName, qualified bool) bool {
+	return (key.Namespace == "" && !qualified || len(validation.IsDNS1123Label(key.Namespace)) == 0) &&
+		len(validation.IsDNS1123Subdomain(key.Name)) == 0
 }
 
 // defaultNamespace looks at a default network without a namespace, for which
@@ -106,9 +109,9 @@ func (c *check) plugin(p *pair) {
 	}
 	switch key, network := c.cluster.find(c.namespace, plugin.NetworkAttachmentDefinition); {
 	case network == nil:
-		c.report(bindingNADMissing, path, "the binding plugin %q needs the NAD %s, which does not exist%s", name, key, c.cluster.elsewhere(key.Name))
+		c.report(bindingNADMissing, path, "the binding plugin %q needs the NAD %s, which does not exist%s", name, nameOf(key), c.cluster.elsewhere(key.Name))
 	case network.broken != "":
-		c.report(nadBroken, path, "NAD %s of the binding plugin %q cannot work: %s", key, name, network.broken)
+		c.report(nadBroken, path, "NAD %s of the binding plugin %q cannot work: %s", nameOf(key), name, network.broken)
 	}
 }
 
