@@ -58,6 +58,9 @@ func (c *check) exists(p *pair) bool {
 		c.report(nadName, path, "%q cannot be the name of a NAD", name)
 		return false
 	case c.cluster.networks == nil:
+		if namespace != c.namespace {
+			c.report(defaultElsewhere, path, "Multus looks for a default network without a namespace in %s, not in that of the VM", namespace)
+		}
 		return false
 	case namespace != c.namespace && !c.defaultNamespace(p, path):
 		return false
