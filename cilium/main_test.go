@@ -13,7 +13,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/multihome/multihome"
-	"github.com/multihome/multihome/multus"
 	"github.com/multihome/multihome/multus/multustest"
 )
 
@@ -101,15 +100,21 @@ func ciliumNode(name string, cidrs ...any) *unstructured.Unstructured {
 	}}
 }
 
-// installMultus installs Multus however Cilium is set.
-func installMultus(tb testing.TB, cluster *multustest.Cluster) {
+// multus is Multus' DaemonSet, with the labels of upstream's.
+func multus() *appsv1.DaemonSet {
+	ds := agents("kube-system", "kube-multus-ds", "", map[string]string{"k8s-app": "", "app": "multus"})
+	ds.Spec.Selector.MatchLabels = map[string]string{"name": "multus"}
+	ds.Spec.Template.Labels = map[string]string{"app": "multus", "name": "multus"}
+	ds.Spec.Template.Spec.Containers = []corev1.Container{{Name: "kube-multus", Image: "ghcr.io/k8snetworkplumbingwg/multus-cni:v4.3.0-thick"}}
+	return ds
+}
+
+func create(tb testing.TB, cluster *multustest.Cluster, objects ...client.Object) {
 	tb.Helper()
-	installer, err := multus.NewInstaller(cluster.Client(), multus.Config{})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	if _, err := installer.Install(tb.Context(), multus.InstallOptions{Ignore: []string{"cilium/exclusive"}, NoWait: true}); err != nil {
-		tb.Fatal(err)
+	for _, object := range objects {
+		if err := cluster.Client().Create(tb.Context(), object, client.FieldOwner("kubectl-create")); err != nil {
+			tb.Fatal(err)
+		}
 	}
 }
 

@@ -18,8 +18,12 @@ const (
 	// FieldManager is the field manager of all that [Repair] writes.
 	FieldManager = "multihome-cilium"
 	// RestartAnnotation is on the pod templates that [Repair] had started
-	// again: since when Cilium is no longer exclusive, in RFC 3339.
+	// again. It names the change for which: since when Cilium is no longer
+	// exclusive, in RFC 3339, and the value of ChangeAnnotation.
 	RestartAnnotation = "multihome.github.io/cilium-not-exclusive-since"
+	// ChangeAnnotation is on the objects in which [Repair] changed the value:
+	// the resourceVersion that it changed, so that no two changes look alike.
+	ChangeAnnotation = "multihome.github.io/cilium-changed"
 )
 
 // RepairOptions are those of one call of [Repair]. The zero value changes
@@ -138,6 +142,9 @@ type repair struct {
 	steps   []Step
 	// since is when the last object stopped to say that Cilium is exclusive.
 	since time.Time
+	// untracked are the ChangeAnnotations of objects without managedFields for
+	// the value, of which nothing else tells that it was changed.
+	untracked string
 	// before is when the last agent was made, once they are restarted.
 	before time.Time
 }
@@ -191,28 +198,39 @@ func (r *repair) value(ctx context.Context) error {
 	for _, s := range settings {
 		step := Step{Type: StepValue, State: StateKept, Object: s.name(), Message: key + " is not true"}
 		if s.exclusive() {
-			if err := r.patch(ctx, s.object, append(slices.Clone(s.path), key), "false"); err != nil {
+			content := nested("false", append(slices.Clone(s.path), key)...)
+			content["metadata"] = nested(s.object.GetResourceVersion(), "annotations", ChangeAnnotation)
+			if err := r.patch(ctx, s.object, content); err != nil {
 				return err
 			}
 			step.State, step.Message = StateChanged, key+" set to false"
 		}
-		if changed := changedAt(s.object, append(slices.Clone(s.path), key)); changed.After(r.since) {
+		changed, tracked := changedAt(s.object, append(slices.Clone(s.path), key))
+		if changed.After(r.since) {
 			r.since = changed
+		}
+		if mark := s.object.GetAnnotations()[ChangeAnnotation]; mark != "" && !tracked {
+			r.untracked += "#" + mark
 		}
 		r.report(step)
 	}
 	return nil
 }
 
-// patch sets one string of a live object, and brings object up to date.
-func (r *repair) patch(ctx context.Context, object *unstructured.Unstructured, path []string, value string) error {
-	content := any(value)
-	for _, key := range slices.Backward(path) {
-		content = map[string]any{key: content}
+// nested is a value below keys.
+func nested(value string, keys ...string) map[string]any {
+	out := map[string]any{keys[len(keys)-1]: value}
+	for _, key := range slices.Backward(keys[:len(keys)-1]) {
+		out = map[string]any{key: out}
 	}
+	return out
+}
+
+// patch merges content into a live object, and brings object up to date.
+func (r *repair) patch(ctx context.Context, object *unstructured.Unstructured, content map[string]any) error {
 	data, err := json.Marshal(content)
 	if err != nil {
-		return err // strings and maps of them are no problem for JSON
+		return err // texts and maps of them are no problem for JSON
 	}
 	name := setting{object: object}.name()
 	if err := r.client.Patch(ctx, object, client.RawPatch(types.MergePatchType, data), client.FieldOwner(FieldManager)); err != nil {
@@ -222,10 +240,10 @@ func (r *repair) patch(ctx context.Context, object *unstructured.Unstructured, p
 }
 
 // changedAt is when the field at path was last changed, as far as
-// managedFields tell: the last write of a manager that owns it. Without an
-// owner it is the object's creation.
-func changedAt(object *unstructured.Unstructured, path []string) time.Time {
-	last := object.GetCreationTimestamp().Time
+// managedFields tell: the last write of a manager that owns it. Where they do
+// not, it is the object's creation.
+func changedAt(object *unstructured.Unstructured, path []string) (last time.Time, tracked bool) {
+	last = object.GetCreationTimestamp().Time
 	for _, entry := range object.GetManagedFields() {
 		fields := map[string]any{}
 		if entry.FieldsV1 == nil || entry.Time == nil || json.Unmarshal(entry.FieldsV1.GetRawBytes(), &fields) != nil {
@@ -235,9 +253,12 @@ func changedAt(object *unstructured.Unstructured, path []string) time.Time {
 		for i, key := range path {
 			keys[i] = "f:" + key
 		}
-		if _, owns, _ := unstructured.NestedFieldNoCopy(fields, keys...); owns && entry.Time.After(last) {
-			last = entry.Time.Time
+		if _, owns, _ := unstructured.NestedFieldNoCopy(fields, keys...); owns {
+			tracked = true
+			if entry.Time.After(last) {
+				last = entry.Time.Time
+			}
 		}
 	}
-	return last
+	return last, tracked
 }

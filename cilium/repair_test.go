@@ -25,8 +25,7 @@ import (
 // installed all the same. A minute has passed since.
 func broken(tb testing.TB, objects ...client.Object) *multustest.Cluster {
 	tb.Helper()
-	cluster := withCilium(tb, true, objects...)
-	installMultus(tb, cluster)
+	cluster := withCilium(tb, true, append(objects, multus())...)
 	time.Sleep(time.Minute) // of the bubble
 	cluster.ResetRequests()
 	return cluster
@@ -130,30 +129,96 @@ func setExclusive(t *testing.T, cluster *multustest.Cluster, value string) {
 	}
 }
 
+// tracked is a cluster whose objects somebody created as the API server sees
+// it, so that managedFields tell who changed what and when.
+func tracked(t *testing.T, value string) *multustest.Cluster {
+	t.Helper()
+	cluster := withoutCNI(t)
+	for _, object := range []client.Object{
+		ciliumConfig("kube-system", with(byHelm, "cni-exclusive", value)), agents("kube-system", "cilium", "quay.io/cilium/cilium:v1.20.2", nil), multus(),
+	} {
+		create(t, cluster, object)
+		time.Sleep(time.Minute)
+	}
+	cluster.ResetRequests()
+	return cluster
+}
+
 // TestRepairAfterHelm: Helm has set the value, and nobody restarted anything.
 func TestRepairAfterHelm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		cluster := broken(t)
+		cluster := tracked(t, "true")
 		setExclusive(t, cluster, "false")
-		got := repair(t, cluster, cilium.RepairOptions{})
+		time.Sleep(time.Minute)
 		want := []string{
 			"value kept: ConfigMap kube-system/cilium-config: cni-exclusive is not true",
 			"agents changed: DaemonSet kube-system/cilium: restarted",
 			"multus changed: DaemonSet kube-system/kube-multus-ds: restarted",
 			podsLeft,
 		}
-		if diff := cmp.Diff(want, got); diff != "" {
+		if diff := cmp.Diff(want, repair(t, cluster, cilium.RepairOptions{})); diff != "" {
 			t.Errorf("steps (-want +got):\n%s", diff)
 		}
 		mustBeMended(t, cluster, "after Helm")
+		time.Sleep(time.Hour)
+		for i, step := range repair(t, cluster, cilium.RepairOptions{})[:3] {
+			if strings.Contains(step, " changed: ") {
+				t.Errorf("step %d of another call: %s", i, step)
+			}
+		}
+		setExclusive(t, cluster, "true")
+		setExclusive(t, cluster, "false")
+		time.Sleep(time.Minute)
+		if got := repair(t, cluster, cilium.RepairOptions{}); got[1] != want[1] || got[2] != want[2] {
+			t.Errorf("changed there and back: %v", got)
+		}
+	})
+}
+
+// TestRepairAlreadyRestarted: whoever set the value restarted the agents, as
+// rollOutCiliumPods does; Multus alone is left.
+func TestRepairAlreadyRestarted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cluster := tracked(t, "true")
+		setExclusive(t, cluster, "false")
+		time.Sleep(time.Minute)
+		data := client.RawPatch(types.MergePatchType, []byte(`{"spec":{"template":{"metadata":{"annotations":{"cilium.io/cilium-configmap-checksum":"x"}}}}}`))
+		if err := cluster.Client().Patch(t.Context(), agents("kube-system", "cilium", "", nil), data); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		want := []string{
+			"value kept: ConfigMap kube-system/cilium-config: cni-exclusive is not true",
+			"agents kept: DaemonSet kube-system/cilium: all pods are newer than the change",
+			"multus changed: DaemonSet kube-system/kube-multus-ds: restarted",
+			podsLeft,
+		}
+		if diff := cmp.Diff(want, repair(t, cluster, cilium.RepairOptions{})); diff != "" {
+			t.Errorf("steps (-want +got):\n%s", diff)
+		}
 	})
 }
 
 // TestRepairHealthy: Cilium was never exclusive and Multus came after it.
 func TestRepairHealthy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		// The simulation makes Cilium's pods in the same second as its
-		// settings; on a cluster they are later.
+		cluster := tracked(t, "false")
+		want := []string{
+			"value kept: ConfigMap kube-system/cilium-config: cni-exclusive is not true",
+			"agents kept: DaemonSet kube-system/cilium: all pods are newer than the change",
+			"multus kept: DaemonSet kube-system/kube-multus-ds: all pods are newer than the change",
+			podsLeft,
+		}
+		if diff := cmp.Diff(want, repair(t, cluster, cilium.RepairOptions{})); diff != "" || len(writes(cluster)) > 0 {
+			t.Errorf("writes %v, steps (-want +got):\n%s", writes(cluster), diff)
+		}
+	})
+}
+
+// TestRepairOtherMultus: without one there is nothing to restart, and one with
+// other labels must be named.
+func TestRepairOtherMultus(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		settings := ciliumConfig("kube-system", with(byHelm, "cni-exclusive", "false"))
 		settings.CreationTimestamp = metav1.NewTime(time.Now().Add(-time.Hour))
 		ds := agents("kube-system", "cilium", "quay.io/cilium/cilium:v1.20.2", nil)
@@ -168,13 +233,11 @@ func TestRepairHealthy(t *testing.T) {
 			t.Errorf("without Multus (-want +got):\n%s", diff)
 		}
 		time.Sleep(time.Minute)
-		multus := agents("kube-system", "rke2-multus", "rancher/multus", map[string]string{"k8s-app": "multus"})
-		multus.Spec.Selector.MatchLabels, multus.Spec.Template.Labels = map[string]string{"x": "y"}, map[string]string{"x": "y"}
-		if err := cluster.Client().Create(t.Context(), multus); err != nil {
-			t.Fatal(err)
-		}
+		other := multus()
+		other.Name, other.Labels = "rke2-multus", nil
+		create(t, cluster, other)
 		want[2] = "multus kept: DaemonSet kube-system/rke2-multus: all pods are newer than the change"
-		options := cilium.RepairOptions{Multus: []client.ObjectKey{client.ObjectKeyFromObject(multus)}}
+		options := cilium.RepairOptions{Multus: []client.ObjectKey{client.ObjectKeyFromObject(other)}}
 		if diff := cmp.Diff(want, repair(t, cluster, options)); diff != "" || len(writes(cluster)) != 1 {
 			t.Errorf("with Multus: writes %v (-want +got):\n%s", writes(cluster), diff)
 		}
@@ -272,6 +335,9 @@ func TestRepairOwned(t *testing.T) {
 				if diff := cmp.Diff(map[string][]string{"ConfigMap kube-system/cilium-config": tt.want}, owned.Owners); diff != "" {
 					t.Errorf("owners (-want +got):\n%s", diff)
 				}
+				if want := "ConfigMap kube-system/cilium-config is owned by " + strings.Join(tt.want, ", ") + ": set cni-exclusive to false there"; !strings.HasPrefix(err.Error(), want) {
+					t.Errorf("error %v, want %s", err, want)
+				}
 				if got := repair(t, cluster, cilium.RepairOptions{TakeOver: true}); !strings.HasPrefix(got[0], "value changed") {
 					t.Errorf("taken over: %v", got)
 				}
@@ -280,17 +346,20 @@ func TestRepairOwned(t *testing.T) {
 	}
 }
 
+// interval is how often a restart is looked at.
+const interval = time.Second
+
 // TestRepairWaits: restarts are followed node by node, and end with ctx.
 func TestRepairWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cluster := simulate(t, multustest.Options{
 			Nodes: threeNodes(), PrimaryCNI: "cilium", Cilium: multustest.Cilium{Exclusive: true}, Rollout: multustest.RolloutManual,
+			Objects: []client.Object{multus()},
 		})
-		installMultus(t, cluster)
 		for _, ok := cluster.Step(); ok; _, ok = cluster.Step() {
 		}
 		time.Sleep(time.Minute)
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second+interval/2)
 		defer cancel()
 		_, err := cilium.Repair(ctx, cluster.Client(), cilium.RepairOptions{})
 		const stuck = "wait for DaemonSet kube-system/kube-multus-ds, 0 of 3 pods are new, 3 are ready: context deadline exceeded"

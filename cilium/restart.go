@@ -79,13 +79,14 @@ func (r *repair) restart(ctx context.Context, what StepType, ds *appsv1.DaemonSe
 	if err != nil {
 		return err
 	}
-	token := r.since.UTC().Format(time.RFC3339)
+	token := r.since.UTC().Format(time.RFC3339) + r.untracked
 	step := Step{Type: what, State: StateKept, Object: nameOf(ds), Message: "all pods are newer than the change"}
 	limit := r.since
 	if r.before.After(limit) {
 		limit = r.before
 	}
-	switch stale := slices.ContainsFunc(created, func(t time.Time) bool { return !t.After(limit) }); {
+	stale := r.untracked != "" || slices.ContainsFunc(created, func(t time.Time) bool { return !t.After(limit) })
+	switch {
 	case ds.Spec.Template.Annotations[RestartAnnotation] == token:
 		step.Message = "restarted before for this change"
 	case stale && ds.Spec.UpdateStrategy.Type == appsv1.OnDeleteDaemonSetStrategyType:
@@ -96,7 +97,7 @@ func (r *repair) restart(ctx context.Context, what StepType, ds *appsv1.DaemonSe
 		object.SetKind("DaemonSet")
 		object.SetNamespace(ds.Namespace)
 		object.SetName(ds.Name)
-		if err := r.patch(ctx, object, []string{"spec", "template", "metadata", "annotations", RestartAnnotation}, token); err != nil {
+		if err := r.patch(ctx, object, nested(token, "spec", "template", "metadata", "annotations", RestartAnnotation)); err != nil {
 			return err
 		}
 		step.State, step.Message = StateChanged, "restarted"
