@@ -51,7 +51,7 @@ func (s Settings) writes(files map[string]string) bool {
 	case s.ChainingTarget != "":
 		return s.target(files) != ""
 	}
-	return slices.Contains([]string{"", "none", "flannel", "portmap"}, s.ChainingMode)
+	return slices.Contains([]string{"", "none", "flannel", "portmap"}, strings.ToLower(s.ChainingMode))
 }
 
 // target names the file with the network that Cilium adds itself to, "" where

@@ -168,4 +168,3 @@ func (r *repair) get(ctx context.Context, key client.ObjectKey) (*appsv1.DaemonS
 }
 
 func nameOf(ds *appsv1.DaemonSet) string { return "DaemonSet " + ds.Namespace + "/" + ds.Name }
-

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"path"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -89,7 +90,7 @@ func Parse(data map[string]string) (Settings, error) {
 		CustomConf:       p.boolean("custom-cni-conf"),
 		ReadConf:         data["read-cni-conf"],
 		Uninstall:        p.boolean("cni-uninstall"),
-		ChainingMode:     strings.ToLower(data["cni-chaining-mode"]),
+		ChainingMode:     data["cni-chaining-mode"],
 		ChainingTarget:   data["cni-chaining-target"],
 		SocketLB:         p.boolean("bpf-lb-sock"),
 		SocketLBHostOnly: p.boolean("bpf-lb-sock-hostns-only"),
@@ -99,6 +100,9 @@ func Parse(data map[string]string) (Settings, error) {
 	}
 	if s.Conflist == "" && data["write-cni-conf-when-ready"] != "" {
 		p.complain("write-cni-conf-when-ready", "must be the path of a file that a CNI configuration can have, such as /host/etc/cni/net.d/05-cilium.conflist")
+	}
+	if _, given := data["cni-chaining-mode"]; !given {
+		s.ChainingMode = "none" // "" is something else where there is a target
 	}
 	switch { // as daemon/cmd/cni/config does it
 	case s.ChainingMode == "aws-cni" && s.ChainingTarget == "":
@@ -126,7 +130,7 @@ func Parse(data map[string]string) (Settings, error) {
 // Cilium only adds itself to it. With portmap it is Cilium that comes first
 // in the chain.
 func (s Settings) Chained() bool {
-	return s.ChainingTarget != "" || s.ChainingMode != "" && s.ChainingMode != "none" && s.ChainingMode != "portmap"
+	return s.ChainingTarget != "" || !slices.Contains([]string{"", "none", "portmap"}, strings.ToLower(s.ChainingMode))
 }
 
 // renames reports whether the agent takes other configurations away.

@@ -71,7 +71,7 @@ func TestChained(t *testing.T) {
 	}{
 		{data: nil},
 		{data: map[string]string{"cni-chaining-mode": "none"}},
-		{data: map[string]string{"cni-chaining-mode": "portmap"}},
+		{data: map[string]string{"cni-chaining-mode": "Portmap"}},
 		{data: map[string]string{"cni-chaining-mode": "flannel"}, want: true},
 		{data: map[string]string{"cni-chaining-mode": "aws-cni"}, want: true},
 		{data: map[string]string{"cni-chaining-target": "lan"}, want: true},
