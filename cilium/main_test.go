@@ -100,8 +100,8 @@ func ciliumNode(name string, cidrs ...any) *unstructured.Unstructured {
 	}}
 }
 
-// multus is Multus' DaemonSet, with the labels of upstream's.
-func multus() *appsv1.DaemonSet {
+// multusDaemonSet is Multus' DaemonSet, with the labels of upstream's.
+func multusDaemonSet() *appsv1.DaemonSet {
 	ds := agents("kube-system", "kube-multus-ds", "", map[string]string{"k8s-app": "", "app": "multus"})
 	ds.Spec.Selector.MatchLabels = map[string]string{"name": "multus"}
 	ds.Spec.Template.Labels = map[string]string{"app": "multus", "name": "multus"}

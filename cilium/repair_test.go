@@ -25,7 +25,7 @@ import (
 // installed all the same. A minute has passed since.
 func broken(tb testing.TB, objects ...client.Object) *multustest.Cluster {
 	tb.Helper()
-	cluster := withCilium(tb, true, append(objects, multus())...)
+	cluster := withCilium(tb, true, append(objects, multusDaemonSet())...)
 	time.Sleep(time.Minute) // of the bubble
 	cluster.ResetRequests()
 	return cluster
@@ -135,7 +135,7 @@ func tracked(t *testing.T, value string) *multustest.Cluster {
 	t.Helper()
 	cluster := withoutCNI(t)
 	for _, object := range []client.Object{
-		ciliumConfig("kube-system", with(byHelm, "cni-exclusive", value)), agents("kube-system", "cilium", "quay.io/cilium/cilium:v1.20.2", nil), multus(),
+		ciliumConfig("kube-system", with(byHelm, "cni-exclusive", value)), agents("kube-system", "cilium", "quay.io/cilium/cilium:v1.20.2", nil), multusDaemonSet(),
 	} {
 		create(t, cluster, object)
 		time.Sleep(time.Minute)
@@ -233,7 +233,7 @@ func TestRepairOtherMultus(t *testing.T) {
 			t.Errorf("without Multus (-want +got):\n%s", diff)
 		}
 		time.Sleep(time.Minute)
-		other := multus()
+		other := multusDaemonSet()
 		other.Name, other.Labels = "rke2-multus", nil
 		create(t, cluster, other)
 		want[2] = "multus kept: DaemonSet kube-system/rke2-multus: all pods are newer than the change"
@@ -354,7 +354,7 @@ func TestRepairWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cluster := simulate(t, multustest.Options{
 			Nodes: threeNodes(), PrimaryCNI: "cilium", Cilium: multustest.Cilium{Exclusive: true}, Rollout: multustest.RolloutManual,
-			Objects: []client.Object{multus()},
+			Objects: []client.Object{multusDaemonSet()},
 		})
 		for _, ok := cluster.Step(); ok; _, ok = cluster.Step() {
 		}

@@ -16,7 +16,7 @@ const talosSource = "Talos guide Deploying Cilium CNI; cilium Documentation/inst
 // Check says what in a user's values for Cilium's Helm chart breaks what
 // options ask for. Values that are missing are the chart's defaults. Merging
 // [HelmValues] over them mends every error and warning that is not about a
-// value's type. Values are as a YAML or JSON decoder makes them; they are only
+// value's type or bpf.hostLegacyRouting. Values are as a YAML or JSON decoder makes them; they are only
 // read.
 func Check(values map[string]any, options ValuesOptions) []multihome.Finding {
 	c := &valuesCheck{values: values}
@@ -159,7 +159,7 @@ func (c *valuesCheck) talos(options ValuesOptions, replaces bool) {
 			fail(path, "asks for SYS_MODULE, by the chart's default or by itself, which Talos gives to no pod", "list the capabilities without it")
 		}
 	}
-	if mode := c.at("ipam.mode"); mode != "kubernetes" {
+	if mode := c.at("ipam.mode"); mode == nil || mode == "cluster-pool" {
 		c.add(multihome.SeverityInfo, "cilium/talos", "ipam.mode", "Cilium gives out addresses of 10.0.0.0/8 unless clusterPoolIPv4PodCIDRList says otherwise, and Talos gives each node a network for its pods too",
 			"set it to kubernetes, and no network of your own can overlap by surprise", talosSource)
 	}
