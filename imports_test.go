@@ -64,8 +64,8 @@ var bans = []depcheck.Ban{
 		Reason: "cilium is below multus and kubevirt",
 	},
 	{
-		Import: modulePath + "/nad", Only: []string{"kubevirt", "multus", "multus/multustest", "internal/vmcases", "examples/..."},
-		Reason: "nad is below multus and kubevirt",
+		Import: modulePath + "/nad", Only: []string{"cilium", "kubevirt", "multus", "multus/multustest", "internal/vmcases", "examples/..."},
+		Reason: "nad is below cilium, multus and kubevirt",
 	},
 	{
 		Import: modulePath + "/internal",
