@@ -7,9 +7,16 @@
 //     and arm64 need, and takes it off again.
 //   - [github.com/multihome/multihome/nad] builds, reads and judges
 //     NetworkAttachmentDefinitions, and attaches pods to them.
+//   - [github.com/multihome/multihome/cilium] says what Cilium on this cluster
+//     does to Multus, gives the Helm values that let both live, and repairs a
+//     cluster where they do not.
+//   - [github.com/multihome/multihome/kubevirt] builds and checks what VMs need
+//     to be on a network, where KubeVirt's own admission lets anything through.
 //   - [github.com/multihome/multihome/talos] writes patches for Talos machine
 //     configs (bridges, bonds, VLANs, DHCP, inline manifests), applies them
 //     twice without harm, and lints what Talos accepts in silence.
+//   - [github.com/multihome/multihome/multus/image] looks into images before a
+//     rollout, builds them and copies them to another registry.
 //   - [github.com/multihome/multihome/multus/multustest] is a simulated
 //     cluster for unit tests of programs that import multus.
 //

@@ -194,7 +194,7 @@ func (a *auditor) findings(lost bool) []multihome.Finding {
 	out := slices.Clone(a.survey.unseen)
 	if lost {
 		out = append(out, installedFindings(a.multus.daemonSets, a.platform())...)
-		out = append(out, a.survey.cilium.findings()...)
+		out = append(out, a.survey.ciliumFindings()...)
 	}
 	return out
 }

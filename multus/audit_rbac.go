@@ -31,6 +31,7 @@ func AuditorRBAC(config Config, options AuditOptions) []client.Object {
 		rule("k8s.cni.cncf.io", "network-attachment-definitions", "list"),
 		// The primary CNI's settings, wherever it is installed.
 		rule("", "configmaps", "get", "cilium-config", "kube-flannel-cfg"),
+		rule("cilium.io", "ciliumnodeconfigs", "list"),
 	}
 	if config.Platform.IsZero() {
 		general = append(general, rule("", "nodes", "list"))

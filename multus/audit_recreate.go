@@ -55,7 +55,7 @@ func (a *auditor) keep(s *suspect) string {
 		return "a new pod could not start: " + broken.Message
 	case !daemon.ready:
 		return "Multus is not ready on node " + s.Node
-	case a.survey.cilium.findings() != nil:
+	case a.survey.ciliumRenames():
 		return "a new pod would lack its networks too: Cilium renames Multus' configuration"
 	case s.Cause.Code == "multus/bypassed":
 		return "a new pod may lack its networks too: restart Multus on node " + s.Node + " first"

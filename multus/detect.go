@@ -37,14 +37,15 @@ type Detection struct {
 // nothing.
 //
 // Requests: one list of DaemonSets in all namespaces and one of Nodes, 500 at a
-// time, and one ConfigMap: cilium-config where Cilium runs, kube-flannel-cfg
-// where Flannel does. A list that the API server drops half-way (410 Expired)
+// time, and one ConfigMap: cilium-config where Cilium runs, with a list of
+// CiliumNodeConfigs, kube-flannel-cfg where Flannel does. A list that the API server drops half-way (410 Expired)
 // begins again once. Nothing is cached, and of each node only a few words are
 // kept. A client made by a manager will do, or its GetAPIReader; its cache will
 // not, because it cannot list by pages.
 //
-// RBAC, in a ClusterRole: list on nodes and on daemonsets.apps, get on
-// configmaps cilium-config and kube-flannel-cfg. A permission that is missing
+// RBAC, in a ClusterRole: list on nodes, on daemonsets.apps and on
+// ciliumnodeconfigs.cilium.io, get on configmaps cilium-config and
+// kube-flannel-cfg. A permission that is missing
 // is a finding "multus/unseen" that names it, and leaves empty what it would
 // have told.
 //
@@ -195,7 +196,7 @@ func (s survey) judgePrimary(d *Detection) {
 		}
 	}
 	_, isCilium := cnis["cilium"]
-	chained := isCilium && s.cilium != nil && s.cilium.chaining != ""
+	chained := isCilium && s.cilium != nil && s.cilium.Chained()
 	if chained { // another CNI gives the interface, and Cilium writes the conflist of both
 		delete(cnis, "cilium")
 		delete(where, "cilium")
@@ -205,7 +206,7 @@ func (s survey) judgePrimary(d *Detection) {
 	case len(names) > 1:
 		d.warn("primary-cni", "", "several CNIs could give pods their first interface: "+strings.Join(slices.Sorted(maps.Values(where)), ", "), give)
 		return
-	case isCilium && s.cilium != nil && s.cilium.conflist == "":
+	case isCilium && s.cilium != nil && s.cilium.Conflist == "":
 		d.warn("primary-cni", "", "Cilium is not told to write a conflist (write-cni-conf-when-ready in cilium-config), so the name of its file is not known", give)
 		return
 	case chained && len(names) == 0:
@@ -217,7 +218,7 @@ func (s survey) judgePrimary(d *Detection) {
 		d.Platform.PrimaryCNI, d.Platform.PrimaryCNIConfig, d.Platform.PrimaryCNIVersion = p.cni, p.conflist, p.cniVersion
 	}
 	if isCilium && s.cilium != nil {
-		d.Platform.PrimaryCNIConfig = s.cilium.conflist
+		d.Platform.PrimaryCNIConfig = s.cilium.Conflist
 	}
 	if chained { // what the other CNI's own conflist says does not matter
 		d.Platform.PrimaryCNIVersion = ""

@@ -229,7 +229,7 @@ func TestDetectPrimaryCNI(t *testing.T) {
 		{
 			name:    "cilium that is told to write Multus' own file",
 			objects: []client.Object{ciliumDaemonSet(), ciliumConfig(map[string]string{"write-cni-conf-when-ready": "/host/etc/cni/net.d/00-multus.conf"})},
-			codes:   []string{unknown},
+			codes:   []string{"cilium/setting", unknown},
 		},
 		{
 			name:    "cilium without its ConfigMap",

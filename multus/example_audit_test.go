@@ -90,6 +90,7 @@ func ExampleAuditorRBAC() {
 	//   [list] [daemonsets]
 	//   [list] [network-attachment-definitions]
 	//   [get] [configmaps]
+	//   [list] [ciliumnodeconfigs]
 	// *v1.Role in "kube-system"
 	//   [list] [pods]
 	// *v1.Role in "shop"

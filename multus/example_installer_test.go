@@ -115,7 +115,7 @@ func ExamplePlan_String() {
 	fmt.Print(plan)
 	// Output:
 	// Multus v4.2.0 for Talos v1.13.9, cilium, amd64
-	// error cilium/exclusive: ConfigMap kube-system/cilium-config data.cni-exclusive: Cilium is in exclusive mode and renames Multus' configuration to 00-multus.conf.cilium_bak; set Helm's cni.exclusive=false, restart the Cilium agents, and then Multus if it ran before; editing the ConfigMap alone is undone by the next Helm upgrade
+	// error cilium/exclusive: ConfigMap kube-system/cilium-config data.cni-exclusive: Cilium is in exclusive mode and renames Multus' configuration to 00-multus.conf.cilium_bak; set Helm's cni.exclusive=false, restart the Cilium agents, then Multus if it ran before, then recreate the pods that started meanwhile; editing the ConfigMap alone is undone by the next Helm upgrade
 	// CustomResourceDefinition network-attachment-definitions.k8s.cni.cncf.io created
 	// ServiceAccount kube-system/multus created
 	// ClusterRole multus created
@@ -328,7 +328,7 @@ func ExamplePreflightError_Error() {
 		fmt.Println(refused.Findings[0].Code)
 	}
 	// Output:
-	// preflight: error cilium/exclusive: ConfigMap kube-system/cilium-config data.cni-exclusive: Cilium is in exclusive mode and renames Multus' configuration to 00-multus.conf.cilium_bak; set Helm's cni.exclusive=false, restart the Cilium agents, and then Multus if it ran before; editing the ConfigMap alone is undone by the next Helm upgrade
+	// preflight: error cilium/exclusive: ConfigMap kube-system/cilium-config data.cni-exclusive: Cilium is in exclusive mode and renames Multus' configuration to 00-multus.conf.cilium_bak; set Helm's cni.exclusive=false, restart the Cilium agents, then Multus if it ran before, then recreate the pods that started meanwhile; editing the ConfigMap alone is undone by the next Helm upgrade
 	// cilium/exclusive
 }
 

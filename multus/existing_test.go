@@ -4,10 +4,13 @@ package multus
 // tests has no exported name, and reaches callers only in words.
 
 import (
+	"context"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/yaml"
 )
@@ -322,38 +325,35 @@ func TestNodeFacts(t *testing.T) {
 	}
 }
 
-func TestCiliumFacts(t *testing.T) {
-	tests := []struct {
-		name string
-		data map[string]any
-		want ciliumFacts
-	}{
-		{name: "nothing said", want: ciliumFacts{namespace: "cilium"}},
-		{
-			name: "Helm's defaults",
-			data: map[string]any{"cni-exclusive": "true", "write-cni-conf-when-ready": "/host/etc/cni/net.d/05-cilium.conflist", "cni-chaining-mode": "none"},
-			want: ciliumFacts{namespace: "cilium", exclusive: true, conflist: "05-cilium.conflist"},
-		},
-		{
-			name: "chained",
-			data: map[string]any{"cni-exclusive": "no", "custom-cni-conf": "1", "cni-chaining-mode": "aws-cni"},
-			want: ciliumFacts{namespace: "cilium", chaining: "aws-cni"},
-		},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			config := &unstructured.Unstructured{Object: map[string]any{"data": tt.data}}
-			config.SetAPIVersion("v1")
-			config.SetKind("ConfigMap")
-			config.SetNamespace("cilium")
-			config.SetName("cilium-config")
-			s := survey{primaries: []primaryFacts{{cni: "cilium", namespace: "cilium", name: "cilium"}}}
-			if err := s.lookAtCilium(t.Context(), fake.NewClientBuilder().WithObjects(config).Build()); err != nil {
-				t.Fatal(err)
-			}
-			if s.cilium == nil || *s.cilium != tt.want {
-				t.Errorf("cilium = %+v, want %+v", s.cilium, tt.want)
-			}
-		})
+// What is known of Cilium is package cilium's; a survey keeps it, and what it
+// could not see.
+func TestSurveyOfCilium(t *testing.T) {
+	config := &unstructured.Unstructured{Object: map[string]any{"data": map[string]any{
+		"cni-exclusive": "true", "write-cni-conf-when-ready": "/host/etc/cni/net.d/05-cilium.conflist", "cni-chaining-mode": "aws-cni",
+	}}}
+	config.SetAPIVersion("v1")
+	config.SetKind("ConfigMap")
+	config.SetNamespace("cilium")
+	config.SetName("cilium-config")
+	s := survey{primaries: []primaryFacts{{cni: "cilium", namespace: "cilium", name: "cilium"}}}
+	// Each client has a scheme of its own: the fake one adds Cilium's kinds to it.
+	for name, read := range map[string]func(*survey, context.Context, client.Reader) error{
+		"all nodes": (*survey).lookAtCilium, "one request": (*survey).lookAtCiliumConfig,
+	} {
+		s.cilium, s.unseen = nil, nil
+		with := fake.NewClientBuilder().WithScheme(runtime.NewScheme()).WithObjects(config).Build()
+		if err := read(&s, t.Context(), with); err != nil {
+			t.Fatal(err)
+		}
+		if s.cilium == nil || s.cilium.Namespace != "cilium" || !s.cilium.Exclusive || !s.cilium.Chained() || s.cilium.Conflist != "05-cilium.conflist" || !s.ciliumRenames() {
+			t.Errorf("%s: cilium = %+v", name, s.cilium)
+		}
+		s.cilium = nil
+		if err := read(&s, t.Context(), fake.NewClientBuilder().WithScheme(runtime.NewScheme()).Build()); err != nil {
+			t.Fatal(err)
+		}
+		if s.cilium != nil || len(s.unseen) != 1 || s.unseen[0].Code != "multus/unseen" || s.ciliumRenames() {
+			t.Errorf("%s: without settings: %+v, unseen %v", name, s.cilium, s.unseen)
+		}
 	}
 }

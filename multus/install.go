@@ -138,7 +138,7 @@ func (i *Installer) readForInstall(ctx context.Context, t *target, options Insta
 
 // checkBefore does everything that can refuse before the first write.
 func (i *Installer) checkBefore(ctx context.Context, t *target, states []apply.State, options InstallOptions, result *Result, emit func(Event)) error {
-	cluster, err := i.ciliumFindings(ctx, t)
+	cluster, err := i.ciliumFindings(ctx, t, (*survey).lookAtCiliumConfig)
 	if err != nil {
 		return err
 	}

@@ -29,8 +29,10 @@ type Installer struct {
 // (client.NewWithWatch makes one) a rollout is followed by watch; otherwise it
 // is looked at once a second. [InstallerRBAC] tells what c must be allowed.
 //
-// A zero config.Platform is detected in each call, at the price of up to two
-// requests, and one more for each 500 nodes.
+// A zero config.Platform is detected in each call, at the price of up to three
+// requests, and one more for each 500 nodes. Where it is given, Install looks at
+// Cilium's settings for all nodes alike; Plan, Status and Audit see those also
+// that a CiliumNodeConfig gives to some nodes.
 func NewInstaller(c client.Client, config Config) (*Installer, error) {
 	if c == nil {
 		return nil, errors.New("client is nil; make one with sigs.k8s.io/controller-runtime/pkg/client")

@@ -178,7 +178,7 @@ func ownersOf(live *unstructured.Unstructured) []string {
 
 // clusterFindings reads what only a Plan takes the time for, and judges it.
 func (i *Installer) clusterFindings(ctx context.Context, t *target) ([]multihome.Finding, error) {
-	out, err := i.ciliumFindings(ctx, t)
+	out, err := i.ciliumFindings(ctx, t, (*survey).lookAtCilium)
 	if err != nil {
 		return nil, err
 	}

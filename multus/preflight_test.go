@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/multihome/multihome"
 	"github.com/multihome/multihome/multus"
 	"github.com/multihome/multihome/multus/multustest"
 )
@@ -213,5 +214,33 @@ func TestPreflightSettled(t *testing.T) {
 	install(t, cluster, multus.Config{}, options)
 	if result := install(t, cluster, multus.Config{}, multus.InstallOptions{}); len(result.Findings) > 0 || result.Changed() {
 		t.Errorf("result %+v, want no findings and no changes", result)
+	}
+}
+
+// TestPreflightOfNodes: Cilium can be exclusive on some nodes only, by a
+// CiliumNodeConfig. Whoever has the platform detected is stopped, and Plan,
+// Status and Audit say it in any case.
+func TestPreflightOfNodes(t *testing.T) {
+	override := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "cilium.io/v2", "kind": "CiliumNodeConfig", "metadata": map[string]any{"name": "old", "namespace": "kube-system"},
+		"spec": map[string]any{
+			"nodeSelector": map[string]any{"matchLabels": map[string]any{corev1.LabelHostname: "b"}}, "defaults": map[string]any{"cni-exclusive": "true"},
+		},
+	}}
+	cluster := simulate(t, multustest.Options{Nodes: threeNodes(), PrimaryCNI: "cilium", Objects: []client.Object{override}})
+	onNode := func(findings []multihome.Finding) bool {
+		return slices.ContainsFunc(findings, func(f multihome.Finding) bool { return f.Code == "cilium/exclusive" && f.Object == "Node b" })
+	}
+	onCilium := onFlannel
+	onCilium.Platform.PrimaryCNI = "cilium"
+	for _, config := range []multus.Config{{}, onCilium} {
+		if plan := planOf(t, cluster, config); !onNode(plan.Findings) {
+			t.Errorf("plan for %s: %v", config.Platform, plan.Findings)
+		}
+	}
+	_, err := newInstaller(t, cluster.Client(), multus.Config{}).Install(t.Context(), multus.InstallOptions{})
+	var stopped *multus.PreflightError
+	if !errors.As(err, &stopped) || !onNode(stopped.Findings) || len(writes(cluster)) > 0 {
+		t.Errorf("install: %v, writes %v", err, writes(cluster))
 	}
 }

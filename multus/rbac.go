@@ -55,6 +55,7 @@ func installerRoles(config Config, retired []string) []client.Object {
 		rule("rbac.authorization.k8s.io", "clusterrolebindings", []string{"get", "patch"}, "multus"),
 		// The primary CNI's settings, wherever it is installed.
 		rule("", "configmaps", []string{"get"}, "cilium-config", "kube-flannel-cfg"),
+		rule("cilium.io", "ciliumnodeconfigs", []string{"list"}),
 	}
 	if namespace != DefaultNamespace {
 		clusterRules = append(clusterRules, rule("", "namespaces", []string{"get", "patch"}, namespace))

@@ -148,7 +148,7 @@ func TestInstallWithoutPermission(t *testing.T) {
 	// What the simulated cluster does not look at, and what only detection,
 	// a plan, an upgrade or a stuck rollout ask for.
 	unneeded := []string{
-		"escalate clusterroles", "bind clusterroles", "list nodes", "list daemonsets", "delete daemonsets", "list events", "list pods",
+		"escalate clusterroles", "bind clusterroles", "list nodes", "list daemonsets", "delete daemonsets", "list events", "list pods", "list ciliumnodeconfigs",
 		"get namespaces", "get serviceaccounts", "get clusterroles", "get clusterrolebindings", "get configmaps",
 	}
 	for _, p := range permissions(multus.Config{}) {

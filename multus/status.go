@@ -93,7 +93,7 @@ func (i *Installer) Status(ctx context.Context) (*Status, error) {
 		progress.setDaemonSet(ds)
 		status.describe(ds, state.Live)
 	}
-	cilium, err := i.ciliumFindings(ctx, t)
+	cilium, err := i.ciliumFindings(ctx, t, (*survey).lookAtCilium)
 	if err != nil {
 		return nil, err
 	}

@@ -9,7 +9,6 @@ import (
 	"path"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -19,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/multihome/multihome"
+	"github.com/multihome/multihome/cilium"
 	"github.com/multihome/multihome/internal/live"
 )
 
@@ -30,7 +30,7 @@ type survey struct {
 	primaries []primaryFacts               // DaemonSets of primary CNIs, by namespace and name
 	multuses  []*unstructured.Unstructured // DaemonSets that are Multus or look like it, by namespace and name
 	cleaners  []*unstructured.Unstructured // DaemonSets of an uninstall that is not finished, by namespace and name
-	cilium    *ciliumFacts                 // nil: its settings were not looked for, not there or not readable
+	cilium    *cilium.Config               // nil: its settings were not looked for, not there or not readable
 	unseen    []multihome.Finding          // what could not be read
 
 	// whole: more than the DaemonSets was asked for, so a Platform can be told.
@@ -52,17 +52,9 @@ type primaryFacts struct {
 	cniVersion           string // of that file, from its ConfigMap, "" if not read
 }
 
-// ciliumFacts is what ConfigMap cilium-config says about CNI.
-type ciliumFacts struct {
-	namespace string
-	exclusive bool   // the agent renames every other conflist
-	conflist  string // the file that the agent writes, "" for none
-	chaining  string // chaining mode, "" for none
-}
-
 // look reads all that a Platform is made of. Requests: a list of DaemonSets
-// and one of Nodes (500 a page), and the ConfigMap of Cilium or Flannel where
-// one of these runs.
+// and one of Nodes (500 a page), and the ConfigMap of Flannel or what
+// cilium.Read asks, where one of these runs.
 func look(ctx context.Context, reader client.Reader) (survey, error) {
 	s, err := lookAtDaemonSets(ctx, reader)
 	if err != nil {
@@ -182,31 +174,6 @@ func talosOf(osImage string) (version string, isTalos bool) {
 	return rest, true
 }
 
-// lookAtCilium reads what Cilium does with other conflists.
-func (s *survey) lookAtCilium(ctx context.Context, reader client.Reader) error {
-	i := slices.IndexFunc(s.primaries, func(p primaryFacts) bool { return p.cni == "cilium" })
-	if i < 0 {
-		return nil
-	}
-	namespace := s.primaries[i].namespace
-	data, found, err := s.configMap(ctx, reader, namespace, "cilium-config", "how Cilium treats other conflists")
-	if !found {
-		return err
-	}
-	s.cilium = &ciliumFacts{
-		namespace: namespace,
-		// The agent's own default is false; it is Helm that sets true.
-		exclusive: isTrue(data["cni-exclusive"]),
-		conflist:  conflistName(data["write-cni-conf-when-ready"]),
-		chaining:  data["cni-chaining-mode"],
-	}
-	// With portmap it is Cilium that comes first in the chain.
-	if s.cilium.chaining == "none" || s.cilium.chaining == "portmap" {
-		s.cilium.chaining = ""
-	}
-	return nil
-}
-
 // lookAtFlannel reads the conflist that Flannel copies to the nodes.
 func (s *survey) lookAtFlannel(ctx context.Context, reader client.Reader) error {
 	versions := map[string]string{} // by namespace: old manifests have a DaemonSet for each architecture
@@ -284,9 +251,4 @@ func cniVersionOf(conflist string) string {
 		return ""
 	}
 	return conf.CNIVersion
-}
-
-func isTrue(value string) bool {
-	is, err := strconv.ParseBool(value)
-	return err == nil && is
 }

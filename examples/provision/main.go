@@ -17,8 +17,10 @@ import (
 	"github.com/siderolabs/talos/pkg/machinery/config/encoder"
 	"github.com/siderolabs/talos/pkg/machinery/config/generate"
 	"github.com/siderolabs/talos/pkg/machinery/config/machine"
+	"sigs.k8s.io/yaml"
 
 	"github.com/multihome/multihome"
+	"github.com/multihome/multihome/cilium"
 	"github.com/multihome/multihome/multus"
 	"github.com/multihome/multihome/talos"
 )
@@ -28,26 +30,6 @@ const (
 	kubernetesVersion = "1.36.0"
 	endpoint          = "https://10.0.0.10:6443"
 )
-
-// ciliumValues are for Helm. KubePrism, the load balancer on every Talos node,
-// stands in for kube-proxy; with exclusive Cilium would move Multus'
-// configuration out of the way.
-const ciliumValues = `cni:
-  exclusive: false
-ipam:
-  mode: kubernetes
-kubeProxyReplacement: true
-k8sServiceHost: localhost
-k8sServicePort: 7445
-cgroup:
-  autoMount:
-    enabled: false
-  hostRoot: /sys/fs/cgroup
-securityContext:
-  capabilities:
-    ciliumAgent: [CHOWN, KILL, NET_ADMIN, NET_RAW, IPC_LOCK, SYS_ADMIN, SYS_RESOURCE, DAC_OVERRIDE, FOWNER, SETGID, SETUID]
-    cleanCiliumState: [NET_ADMIN, SYS_ADMIN, SYS_RESOURCE]
-`
 
 func main() {
 	if err := run(os.Args[1:], os.Stdout); err != nil {
@@ -84,7 +66,11 @@ func run(args []string, out io.Writer) error {
 			}
 		}
 	}
-	files["cilium-values.yaml"] = []byte(ciliumValues)
+	// KubePrism, the load balancer on every Talos node, stands in for
+	// kube-proxy; Multus' configuration is left alone.
+	if files["cilium-values.yaml"], err = yaml.Marshal(cilium.HelmValues(cilium.ValuesOptions{Talos: true, KubeVirt: true})); err != nil {
+		return err
+	}
 	return write(args[0], files, out)
 }
 
@@ -98,11 +84,11 @@ func patches() (everyNode, controlPlanes talos.Patch, err error) {
 	if err != nil {
 		return everyNode, controlPlanes, err
 	}
-	cilium, err := talos.NoCNIPatch(talosVersion, talos.NoCNIConfig{DisableKubeProxy: true})
+	noCNI, err := talos.NoCNIPatch(talosVersion, talos.NoCNIConfig{DisableKubeProxy: true})
 	if err != nil {
 		return everyNode, controlPlanes, err
 	}
-	if everyNode, err = talos.Combine(bridge, cilium); err != nil {
+	if everyNode, err = talos.Combine(bridge, noCNI); err != nil {
 		return everyNode, controlPlanes, err
 	}
 	bundle, err := multus.Render(multus.Config{Platform: multus.Platform{

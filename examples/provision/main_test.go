@@ -25,7 +25,7 @@ func TestProvision(t *testing.T) {
 		"controlplane.yaml":  {"type: controlplane", "kind: BridgeConfig", "kind: DHCPv4Config\nname: eno1", "name: none", "disabled: true", "name: multus", "kube-multus-ds"},
 		"worker.yaml":        {"type: worker", "kind: BridgeConfig", "kind: DHCPv4Config\nname: eno1", "name: none"},
 		"talosconfig":        {"context: lab"},
-		"cilium-values.yaml": {"exclusive: false", "kubeProxyReplacement: true"},
+		"cilium-values.yaml": {"exclusive: false", "kubeProxyReplacement: true", "hostNamespaceOnly: true", "k8sServicePort: 7445"},
 	}
 	for name, want := range wants {
 		content, err := os.ReadFile(filepath.Join(dir, name))

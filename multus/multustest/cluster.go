@@ -97,7 +97,12 @@ func NewCluster(o Options) (*Cluster, error) {
 		fieldManagers: map[fieldsKey]*managedfields.FieldManager{}, faults: map[string]Fault{}, shown: map[types.UID]Fault{},
 		refused: map[string]string{}, podIPs: map[string]int{}, leases: leases{}, waiting: map[types.NamespacedName]string{},
 	}
-	for _, gv := range clientgoscheme.Scheme.PrioritizedVersionsAllGroups() {
+	// A scheme of our own: to the global one fake clients of other tests add kinds.
+	kubernetes := runtime.NewScheme()
+	if err := clientgoscheme.AddToScheme(kubernetes); err != nil {
+		return nil, fmt.Errorf("scheme: %w", err)
+	}
+	for _, gv := range kubernetes.PrioritizedVersionsAllGroups() {
 		c.builtIn[gv] = true
 	}
 	if o.Scheme != nil {

@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
 var zero = resource.MustParse("0")
@@ -25,6 +26,21 @@ func ciliumDaemonSet() *appsv1.DaemonSet {
 			},
 		},
 	}
+}
+
+// ciliumNodeConfigs is the CRD of CiliumNodeConfig, as far as it is read: a
+// permission on a kind that does not exist is missed by nobody.
+func ciliumNodeConfigs() *unstructured.Unstructured {
+	schema := map[string]any{"openAPIV3Schema": map[string]any{"type": "object", "x-kubernetes-preserve-unknown-fields": true}}
+	return &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+		"metadata": map[string]any{"name": "ciliumnodeconfigs.cilium.io"},
+		"spec": map[string]any{
+			"group": "cilium.io", "scope": "Namespaced",
+			"names":    map[string]any{"plural": "ciliumnodeconfigs", "singular": "ciliumnodeconfig", "kind": "CiliumNodeConfig", "listKind": "CiliumNodeConfigList"},
+			"versions": []any{map[string]any{"name": "v2", "served": true, "storage": true, "schema": schema}},
+		},
+	}}
 }
 
 // eventually tries until do succeeds.

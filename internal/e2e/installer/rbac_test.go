@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/multihome/multihome/multus"
@@ -165,11 +166,17 @@ func leaveRetired(t *testing.T, admin client.Client, config multus.Config) {
 // or Cilium's DaemonSet with its settings.
 func prepare(t *testing.T, admin client.Client, namespace string, roles []client.Object) {
 	t.Helper()
-	made := append(bindings(namespace, roles), ciliumDaemonSet(), &corev1.ConfigMap{
+	made := append(bindings(namespace, roles), ciliumDaemonSet(), ciliumNodeConfigs(), &corev1.ConfigMap{
 		ObjectMeta: metav1.ObjectMeta{Name: "cilium-config", Namespace: "kube-system"},
 		Data:       map[string]string{"cni-exclusive": "false", "write-cni-conf-when-ready": "/host/etc/cni/net.d/05-cilium.conflist"},
 	})
 	createAll(t, admin, made)
+	eventually(t, func() error { // until the CRD is established
+		list := &unstructured.UnstructuredList{}
+		list.SetAPIVersion("cilium.io/v2")
+		list.SetKind("CiliumNodeConfigList")
+		return admin.List(t.Context(), list)
+	})
 	quota(t, admin, namespace)
 }
 
