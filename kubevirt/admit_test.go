@@ -42,8 +42,7 @@ func TestAdmit(t *testing.T) {
 			var refused []string
 			if err != nil {
 				for _, part := range parts(err) {
-					var problem *field.Error
-					if errors.As(part, &problem) && strings.HasPrefix(problem.Detail, "kubevirt/") {
+					if problem, ok := errors.AsType[*field.Error](part); ok && strings.HasPrefix(problem.Detail, "kubevirt/") {
 						refused = append(refused, problem.Field)
 					}
 				}

@@ -149,8 +149,7 @@ func TestAttachRefuses(t *testing.T) {
 			err := kubevirt.Attach(spec, tt.iface, tt.network)
 			var got []string
 			for _, part := range parts(err) {
-				var problem *field.Error
-				if errors.As(part, &problem) {
+				if problem, ok := errors.AsType[*field.Error](part); ok {
 					got = append(got, problem.Field)
 				}
 			}

@@ -83,8 +83,7 @@ func TestBridgeNADRefuses(t *testing.T) {
 		_, err := kubevirt.BridgeNAD(tt.name, tt.config)
 		var got []string
 		for _, part := range parts(err) {
-			var problem *field.Error
-			if errors.As(part, &problem) {
+			if problem, ok := errors.AsType[*field.Error](part); ok {
 				got = append(got, problem.Field[strings.LastIndexByte(problem.Field, '.')+1:])
 			}
 		}

@@ -102,7 +102,8 @@ func (c *Cluster) readKubeVirt(ctx context.Context, reader client.Reader) error 
 	if len(names) > 1 { // KubeVirt refuses a second one
 		c.unseen("KubeVirt "+names[1], "there is more than one KubeVirt object, of which only "+names[0]+" is looked at", "delete the others")
 	}
-	return c.configured(found[names[0]])
+	c.configured(found[names[0]])
+	return nil
 }
 
 // configuration is what is read of a KubeVirt object.
@@ -127,11 +128,11 @@ type configuration struct {
 	} `json:"status"`
 }
 
-func (c *Cluster) configured(object *unstructured.Unstructured) error {
+func (c *Cluster) configured(object *unstructured.Unstructured) {
 	var read configuration
 	if err := convert(object.Object, &read); err != nil {
 		c.unseen(objectName("KubeVirt", object.GetNamespace(), object.GetName()), "cannot be read: "+err.Error(), updateThis)
-		return nil
+		return
 	}
 	settings := read.Spec.Configuration
 	c.Version = cmp.Or(read.Status.Observed, read.Status.Target)
@@ -144,7 +145,6 @@ func (c *Cluster) configured(object *unstructured.Unstructured) error {
 	}
 	const gate = "ExternalNetResourceInjection"
 	c.ExternalResourceInjection = slices.Contains(settings.Developer.FeatureGates, gate) && !slices.Contains(settings.Developer.DisabledFeatureGates, gate)
-	return nil
 }
 
 func (c *Cluster) readNADs(ctx context.Context, reader client.Reader) error {
@@ -177,8 +177,7 @@ func convert(from, into any) error {
 		return err
 	}
 	err = json.Unmarshal(text, into)
-	var wrong *json.UnmarshalTypeError
-	if errors.As(err, &wrong) {
+	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		return fmt.Errorf("%s must not be a %s", wrong.Field, wrong.Value)
 	}
 	return err

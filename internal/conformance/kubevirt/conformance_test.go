@@ -140,8 +140,11 @@ func TestBuilders(t *testing.T) {
 func TestAttachRefuses(t *testing.T) {
 	names := []string{"lan", "default", "my.lan", ""}
 	methods := []kubevirtv1.InterfaceBindingMethod{
-		{}, {Bridge: &kubevirtv1.InterfaceBridge{}}, {Masquerade: &kubevirtv1.InterfaceMasquerade{}},
-		{SRIOV: &kubevirtv1.InterfaceSRIOV{}}, {Bridge: &kubevirtv1.InterfaceBridge{}, SRIOV: &kubevirtv1.InterfaceSRIOV{}},
+		{},
+		{Bridge: &kubevirtv1.InterfaceBridge{}},
+		{Masquerade: &kubevirtv1.InterfaceMasquerade{}},
+		{SRIOV: &kubevirtv1.InterfaceSRIOV{}},
+		{Bridge: &kubevirtv1.InterfaceBridge{}, SRIOV: &kubevirtv1.InterfaceSRIOV{}},
 	}
 	sources := []kubevirtv1.NetworkSource{
 		{},
@@ -253,4 +256,3 @@ func unregistered(c vmcases.Case) bool {
 		return !registered
 	})
 }
-
