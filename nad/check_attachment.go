@@ -28,6 +28,7 @@ func CheckAttachment(def *netattdefv1.NetworkAttachmentDefinition, attachment At
 	r.mac()
 	r.ips()
 	r.others()
+	r.gateways()
 	r.defaultRoute()
 	return out.findings(objectOf(def))
 }
@@ -139,8 +140,19 @@ func (r request) others() {
 	}
 }
 
-// defaultRoute looks whether the gateways can be reached.
+// defaultRoute warns of what released versions of Multus do not do. Whether the
+// cluster has one of them is not known here; the newest release is.
 func (r request) defaultRoute() {
+	if r.attachment.DefaultRoute == nil {
+		return
+	}
+	k := *r.checker
+	k.source = "multus-cni #1552"
+	k.warn("default-route", "default-route-ignored", "has no effect with Multus v4.2.2 to v4.3.0, which leave the pod's routes as they are", "set routes in the ipam of the network, or use another release")
+}
+
+// gateways looks whether those of the default route can be reached.
+func (r request) gateways() {
 	var subnets []subnet
 	for _, p := range r.network.Plugins {
 		if _, known := kindOf(p.Type()); !known {
