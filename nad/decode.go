@@ -55,7 +55,7 @@ func (d *decoder) push(key string) { d.path = append(d.path, step{key: key}) }
 func (d *decoder) pushIndex(i int) { d.path = append(d.path, step{index: i, isIndex: true}) }
 func (d *decoder) pop()            { d.path = d.path[:len(d.path)-1] }
 
-// at returns the path.
+// at returns the path as it is written in findings: spec.config.plugins[0].type.
 func (d *decoder) at() string {
 	path := make([]byte, 0, 64)
 	for _, s := range d.path {
@@ -249,7 +249,8 @@ func (d *decoder) array(t tree, out reflect.Value) {
 	out.Set(slice)
 }
 
-// mapping reads an object into a map.
+// mapping reads an object into one of the kinds of maps that the structs of this
+// package have.
 func (d *decoder) mapping(t tree, out reflect.Value) {
 	if !t.isObject() {
 		d.wrongType(t, "an object")
@@ -265,10 +266,11 @@ func (d *decoder) mapping(t tree, out reflect.Value) {
 	}
 }
 
+// mapOf reads each value by itself; of duplicate keys the last one counts.
 func mapOf[K ~string, V any](d *decoder, t tree) map[K]V {
 	out := make(map[K]V)
 	var value, zero V
-	field := reflect.ValueOf(&value).Elem()
+	into := reflect.ValueOf(&value).Elem()
 	for m := range t.inside() {
 		key := K(m.key())
 		if _, exists := out[key]; exists {
@@ -276,7 +278,7 @@ func mapOf[K ~string, V any](d *decoder, t tree) map[K]V {
 		}
 		value = zero
 		d.push(m.key())
-		d.value(m, field)
+		d.value(m, into)
 		d.pop()
 		out[key] = value
 	}
@@ -331,8 +333,8 @@ func indexFold(names []string, name string) int {
 	return slices.IndexFunc(names, func(n string) bool { return strings.EqualFold(n, name) })
 }
 
-// A keySet tells duplicate keys: known ones by their place, others by their
-// text.
+// A keySet tells duplicate keys: known ones by their place among the keys of the
+// schema and those to skip, so that letter case does not count; others by text.
 type keySet struct {
 	known uint64
 	other map[string]bool

@@ -24,8 +24,8 @@ type node struct {
 func newTree(text string) tree {
 	// Each value but the first follows a comma or an opening bracket. More than
 	// a thousand are no network, and commas in a string are no values.
-	most := 1 + strings.Count(text, ",") + strings.Count(text, "{") + strings.Count(text, "[")
-	t, _ := appendValue(make(tree, 0, min(most, 1000)), "", text, skipSpace(text, 0))
+	nodes := 1 + strings.Count(text, ",") + strings.Count(text, "{") + strings.Count(text, "[")
+	t, _ := appendValue(make(tree, 0, min(nodes, 1000)), "", text, skipSpace(text, 0))
 	return t
 }
 
