@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/multihome/multihome"
@@ -101,6 +102,13 @@ func (p LostPod) String() string {
 	return b.String()
 }
 
+func (p LostPod) key() types.NamespacedName {
+	return types.NamespacedName{Namespace: p.Namespace, Name: p.Name}
+}
+
+// object is what an Event calls the pod.
+func (p LostPod) object() string { return "Pod " + p.key().String() }
+
 // Clean reports whether no pod is lost and all that it takes to say so could be
 // read.
 func (r *AuditReport) Clean() bool { return len(r.Pods) == 0 && len(blocking(r.Findings, nil)) == 0 }
@@ -156,20 +164,19 @@ func (i *Installer) Audit(ctx context.Context, options AuditOptions) (*AuditRepo
 			}
 		}
 	}
-	lost := a.judge()
-	report.Starting = a.starting
-	report.Findings = a.findings(len(lost) > 0)
-	for _, s := range lost {
-		a.emit(Event{Type: EventLost, Object: "Pod " + s.Namespace + "/" + s.Name, Message: s.String(), Finding: &s.Cause})
+	pods, uids := a.judge()
+	report.Pods, report.Starting = pods, a.starting
+	report.Findings = a.findings(len(pods) > 0)
+	if options.Progress != nil { // the words of 100,000 events are many
+		for n := range pods {
+			cause := pods[n].Cause
+			a.emit(Event{Type: EventLost, Object: pods[n].object(), Message: pods[n].String(), Finding: &cause})
+		}
 	}
-	var err error
 	if options.Recreate {
-		err = a.recreate(ctx, lost)
+		return report, a.recreate(ctx, pods, uids)
 	}
-	for _, s := range lost {
-		report.Pods = append(report.Pods, s.LostPod)
-	}
-	return report, err
+	return report, nil
 }
 
 // auditor is one Audit under way.
@@ -180,8 +187,8 @@ type auditor struct {
 	emit       func(Event)
 
 	scanned, asking, starting int
-	suspects                  map[string]*suspect // by namespace/name
-	names                     map[string]string   // each string once that many pods share
+	suspects                  map[types.NamespacedName]*suspect
+	names                     map[string]string // each string once that many pods share
 
 	survey  survey
 	multus  multusFacts

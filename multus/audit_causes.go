@@ -123,8 +123,8 @@ func daemonOf(pod *corev1.Pod) daemonNode {
 func (a *auditor) lookAtNADs(ctx context.Context) error {
 	wanted := map[string]bool{}
 	for _, s := range a.suspects {
-		for _, key := range s.nads {
-			wanted[key] = true
+		for _, network := range s.missing {
+			wanted[nadOf(network)] = true
 		}
 	}
 	a.nads = map[string]*multihome.Finding{}
@@ -163,7 +163,11 @@ func brokenNAD(def *netattdefv1.NetworkAttachmentDefinition) *multihome.Finding 
 // lookAtEvents reads why the waiting pods do not start. Of each pod the latest
 // event counts.
 func (a *auditor) lookAtEvents(ctx context.Context) error {
-	if !slices.ContainsFunc(slices.Collect(maps.Values(a.suspects)), func(s *suspect) bool { return s.Waiting }) {
+	waiting := false
+	for _, s := range a.suspects {
+		waiting = waiting || s.waiting
+	}
+	if !waiting {
 		return nil
 	}
 	for _, namespace := range a.namespaces {
@@ -183,8 +187,8 @@ func (a *auditor) takeEvent(event *unstructured.Unstructured) {
 		text, _, _ := unstructured.NestedString(event.Object, path...)
 		return text
 	}
-	s := a.suspects[field("involvedObject", "namespace")+"/"+field("involvedObject", "name")]
-	if uid := field("involvedObject", "uid"); s == nil || !s.Waiting || uid != "" && s.uid != "" && types.UID(uid) != s.uid {
+	s := a.suspects[types.NamespacedName{Namespace: field("involvedObject", "namespace"), Name: field("involvedObject", "name")}]
+	if uid := field("involvedObject", "uid"); s == nil || !s.waiting || uid != "" && s.uid != "" && types.UID(uid) != s.uid {
 		return
 	}
 	last := event.GetCreationTimestamp().Time
@@ -220,62 +224,84 @@ func explainSandbox(message string) (multihome.Finding, bool) {
 }
 
 // judge names the cause for each suspect and returns those that are lost, by
-// namespace and name.
-func (a *auditor) judge() []*suspect {
-	var lost []*suspect
-	for _, name := range slices.Sorted(maps.Keys(a.suspects)) {
-		s := a.suspects[name]
-		switch {
-		case s.Cause.Code != "":
-		case s.Waiting && !a.judgeWaiting(s):
+// namespace and name, with the UID of each. The suspects are used up: of very
+// many, memory holds one or the other.
+func (a *auditor) judge() (pods []LostPod, uids []types.UID) {
+	suspects := slices.SortedFunc(maps.Values(a.suspects), func(s, other *suspect) int {
+		return cmp.Or(cmp.Compare(s.key.Namespace, other.key.Namespace), cmp.Compare(s.key.Name, other.key.Name))
+	})
+	a.suspects = nil
+	pods, uids = slices.Grow(pods, len(suspects)), slices.Grow(uids, len(suspects))
+	for n, s := range suspects {
+		suspects[n] = nil
+		cause, isLost := a.causeOf(s)
+		if !isLost {
 			a.starting++
 			continue
-		case !s.Waiting:
-			a.judgeRunning(s)
 		}
-		lost = append(lost, s)
+		uids = append(uids, s.uid)
+		pods = append(pods, LostPod{
+			Namespace: s.key.Namespace, Name: s.key.Name, Node: s.node, Controller: s.controller,
+			Waiting: s.waiting, Missing: s.missing, Cause: cause,
+		})
 	}
-	return lost
+	return pods, uids
+}
+
+// causeOf also reports whether the pod is lost at all.
+func (a *auditor) causeOf(s *suspect) (cause multihome.Finding, isLost bool) {
+	switch {
+	case s.cause != nil:
+		return *s.cause, true
+	case s.waiting:
+		return a.judgeWaiting(s)
+	default:
+		return a.judgeRunning(s), true
+	}
 }
 
 // daemonCodes are of messages that only say that the daemon did not answer;
 // its own pod tells why.
 var daemonCodes = []string{"multus/daemon-ended", "multus/daemon-down", "multus/daemon-timeout", "multus/plugin-killed"}
 
-// judgeWaiting reports whether a pod waits for its networks: something must
-// say so.
-func (a *auditor) judgeWaiting(s *suspect) bool {
-	daemon := a.multus.nodes[s.Node]
+// judgeWaiting says why a pod waits, and reports whether it does so for its
+// networks: something must say so.
+func (a *auditor) judgeWaiting(s *suspect) (cause multihome.Finding, isLost bool) {
+	daemon := a.multus.nodes[s.node]
 	blameDaemon := s.event == nil || slices.Contains(daemonCodes, s.event.Code)
-	broken := a.brokenNADs(s)
+	broken := a.brokenNADs(s.key, s.missing)
 	switch {
 	case blameDaemon && daemon.problem != nil:
-		s.Cause = *daemon.problem
+		return *daemon.problem, true
 	case blameDaemon && daemon.oom && s.event != nil:
-		s.blame("multus/oom")
-		s.Cause.Object = "Node " + s.Node
+		return onNode(s.node, s.trouble("multus/oom")), true
 	case s.event != nil && (s.event.Code != "multus/unknown" || broken == nil):
-		s.Cause = *s.event
+		return *s.event, true
 	case broken != nil:
-		s.Cause = *broken
-	default:
-		return false
+		return *broken, true
 	}
-	return true
+	return multihome.Finding{}, false
+}
+
+// onNode returns a finding about the node and not about the pod.
+func onNode(node string, f multihome.Finding) multihome.Finding {
+	f.Object = "Node " + node
+	return f
 }
 
 // brokenNADs returns what is wrong with the first of the networks that a pod
 // lacks, or nil.
-func (a *auditor) brokenNADs(s *suspect) *multihome.Finding {
+func (a *auditor) brokenNADs(pod types.NamespacedName, missing []string) *multihome.Finding {
 	if !a.sawNADs {
 		return nil
 	}
-	for _, key := range s.nads {
+	for _, network := range missing {
+		key := nadOf(network)
 		broken, exists := a.nads[key]
 		if !exists {
 			namespace, name, _ := strings.Cut(key, "/")
 			f := knownTrouble("network/nad-missing", name, namespace)
-			f.Object = s.object()
+			f.Object = "Pod " + pod.String()
 			return &f
 		}
 		if broken != nil {
@@ -287,33 +313,31 @@ func (a *auditor) brokenNADs(s *suspect) *multihome.Finding {
 
 // judgeRunning says why a pod runs without its networks. Multus lets a pod fail
 // if one of its networks does, so that it cannot have been asked for this one.
-func (a *auditor) judgeRunning(s *suspect) {
-	daemon, runs := a.multus.nodes[s.Node]
+func (a *auditor) judgeRunning(s *suspect) multihome.Finding {
+	daemon, runs := a.multus.nodes[s.node]
 	at := func(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 	switch {
 	case s.some:
-		s.blame("multus/changed-later")
+		return s.trouble("multus/changed-later")
 	case a.survey.sawDaemonSets && len(a.multus.daemonSets) == 0:
-		s.blame("multus/not-installed")
+		return s.trouble("multus/not-installed")
 	case a.survey.sawDaemonSets && s.started.Before(a.multus.installed):
-		s.blame("multus/installed-later", at(s.started), at(a.multus.installed))
+		return s.trouble("multus/installed-later", at(s.started), at(a.multus.installed))
 	case !a.multus.sawPods:
-		s.blame("multus/unknown", "Multus' pods may not be listed")
+		return s.trouble("multus/unknown", "Multus' pods may not be listed")
 	case !runs:
-		s.blame("multus/not-on-node")
-		s.Cause.Object = "Node " + s.Node
+		return onNode(s.node, s.trouble("multus/not-on-node"))
 	case daemon.started.IsZero() && daemon.problem != nil:
-		s.Cause = *daemon.problem
+		return *daemon.problem
 	case daemon.started.IsZero():
-		s.blame("multus/unknown", "Multus is starting on the node")
+		return s.trouble("multus/unknown", "Multus is starting on the node")
 	case s.started.Before(daemon.gone.Add(-settling)):
-		s.blame("multus/unknown", fmt.Sprintf("the pod started at %s, and Multus' pod tells of no time before %s", at(s.started), at(daemon.gone)))
+		return s.trouble("multus/unknown", fmt.Sprintf("the pod started at %s, and Multus' pod tells of no time before %s", at(s.started), at(daemon.gone)))
 	case s.started.After(daemon.started.Add(settling)):
-		s.blame("multus/bypassed", at(daemon.started), at(s.started))
+		return s.trouble("multus/bypassed", at(daemon.started), at(s.started))
 	case daemon.oom:
-		s.blame("multus/oom")
-		s.Cause.Object = "Node " + s.Node
+		return onNode(s.node, s.trouble("multus/oom"))
 	default:
-		s.blame("multus/away", at(s.started), at(daemon.started))
+		return s.trouble("multus/away", at(s.started), at(daemon.started))
 	}
 }

@@ -24,30 +24,39 @@ import (
 // mostMissing bounds what one pod's annotation adds to a report.
 const mostMissing = 32
 
-// suspect is a pod that may be lost, until all is read that can tell.
+// suspect is a pod that may be lost, until all is read that can tell. There can
+// be very many, so it holds no more than that takes.
 type suspect struct {
-	LostPod
-	uid     types.UID
-	started time.Time
+	key              types.NamespacedName
+	node, controller string
+	uid              types.UID
+	started          time.Time
+	// waiting and missing are those of LostPod.
+	waiting bool
+	missing []string
 	// some: Multus did set it up, and not all of it.
 	some bool
-	// nads of the missing networks, as namespace/name.
-	nads []string
+	// cause, where the pod itself tells it.
+	cause *multihome.Finding
 	// event that the kubelet reported last, and when.
 	event     *multihome.Finding
 	eventTime time.Time
 }
 
-// name is what suspects are found by.
-func (s *suspect) name() string { return s.Namespace + "/" + s.Name }
-
 // object is what a Finding calls the pod.
-func (s *suspect) object() string { return "Pod " + s.name() }
+func (s *suspect) object() string { return "Pod " + s.key.String() }
 
-// blame sets a cause about the pod itself.
-func (s *suspect) blame(code string, quotes ...string) {
-	s.Cause = knownTrouble(code, quotes...)
-	s.Cause.Object = s.object()
+// trouble is a cause about the pod itself.
+func (s *suspect) trouble(code string, quotes ...string) multihome.Finding {
+	f := knownTrouble(code, quotes...)
+	f.Object = s.object()
+	return f
+}
+
+// nadOf returns the NAD of a missing network, as namespace/name.
+func nadOf(missing string) string {
+	key, _, _ := strings.Cut(missing, "@")
+	return key
 }
 
 // pager tells when a list begins, which it does again when it expires.
@@ -68,19 +77,19 @@ func (p pager) List(ctx context.Context, list client.ObjectList, options ...clie
 type podScan struct {
 	auditor         *auditor
 	scanned, asking int
-	suspects        map[string]*suspect
+	suspects        map[types.NamespacedName]*suspect
 }
 
 // scanPods finds the suspects.
 func (a *auditor) scanPods(ctx context.Context) error {
-	a.names, a.suspects = map[string]string{}, map[string]*suspect{}
+	a.names, a.suspects = map[string]string{}, map[types.NamespacedName]*suspect{}
 	for _, namespace := range a.namespaces {
 		scan := &podScan{auditor: a}
 		pages := pager{Reader: a.client, begin: func() {
 			if scan.scanned > 0 {
 				a.emit(Event{Type: EventScanned, Done: a.scanned, Message: "the list of pods expired and begins again"})
 			}
-			scan.scanned, scan.asking, scan.suspects = 0, 0, map[string]*suspect{}
+			scan.scanned, scan.asking, scan.suspects = 0, 0, map[types.NamespacedName]*suspect{}
 		}}
 		seen := 0
 		err := live.EachPage(ctx, pages, live.List("v1", "Pod"), func(object *unstructured.Unstructured) error {
@@ -130,13 +139,13 @@ func (p *podScan) take(pod *unstructured.Unstructured) {
 	if node == "" || hostNetwork || pod.GetDeletionTimestamp() != nil || !waiting && phase != string(corev1.PodRunning) {
 		return
 	}
-	s := &suspect{LostPod: LostPod{Namespace: p.auditor.once(pod.GetNamespace()), Name: pod.GetName(), Node: p.auditor.once(node)}}
+	s := &suspect{key: types.NamespacedName{Namespace: p.auditor.once(pod.GetNamespace()), Name: pod.GetName()}, node: p.auditor.once(node)}
 	s.uid, s.started = pod.GetUID(), startOfPod(pod)
 	if owner := metav1.GetControllerOfNoCopy(pod); owner != nil {
-		s.Controller = p.auditor.once(owner.Kind + " " + owner.Name)
+		s.controller = p.auditor.once(owner.Kind + " " + owner.Name)
 	}
 	if p.compare(s, pod, waiting) {
-		p.suspects[s.name()] = s
+		p.suspects[s.key] = s
 	}
 }
 
@@ -157,27 +166,32 @@ func (p *podScan) compare(s *suspect, pod *unstructured.Unstructured, waiting bo
 		return false
 	}
 	p.asking++
+	blame := func(code string, quotes ...string) {
+		cause := s.trouble(code, quotes...)
+		s.cause = &cause
+	}
 	if err != nil {
-		s.Waiting = waiting
-		s.blame("network/annotation-invalid", strings.TrimPrefix(err.Error(), s.object()+": "))
+		s.waiting = waiting
+		blame("network/annotation-invalid", strings.TrimPrefix(err.Error(), s.object()+": "))
 		return true
 	}
 	got, err := nad.Status(pod)
 	s.some = len(got) > 0
-	s.Waiting = waiting && !s.some
+	s.waiting = waiting && !s.some
 	missing := missingNetworks(wanted, got)
 	switch stale := staleStatus(got, addressesOf(pod)); {
 	case err != nil:
-		s.blame("network/status-invalid", strings.TrimPrefix(err.Error(), s.object()+": "))
+		blame("network/status-invalid", strings.TrimPrefix(err.Error(), s.object()+": "))
 	case stale != nil:
-		s.blame("multus/stale-status", stale...)
+		blame("multus/stale-status", stale...)
 		missing = wanted
 	case len(missing) == 0:
 		return false
 	}
-	for _, w := range missing[:min(len(missing), mostMissing)] {
-		s.Missing = append(s.Missing, p.auditor.once(w.String()))
-		s.nads = append(s.nads, p.auditor.once(w.key.String()))
+	missing = missing[:min(len(missing), mostMissing)]
+	s.missing = make([]string, len(missing))
+	for n, w := range missing {
+		s.missing[n] = p.auditor.once(w.String())
 	}
 	return true
 }

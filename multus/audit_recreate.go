@@ -9,28 +9,30 @@ import (
 	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // mostFailures is how many evictions may fail before the others are not tried.
 const mostFailures = 5
 
-// recreate evicts the lost pods for which it is of use.
-func (a *auditor) recreate(ctx context.Context, lost []*suspect) error {
+// recreate evicts the lost pods for which it is of use, and notes it in pods.
+func (a *auditor) recreate(ctx context.Context, pods []LostPod, uids []types.UID) error {
 	var failures []error
-	for _, s := range lost {
-		if s.Kept = a.keep(s); s.Kept == "" {
-			err := a.evict(ctx, s)
+	for n := range pods {
+		pod := &pods[n]
+		if pod.Kept = a.keep(pod); pod.Kept == "" {
+			err := a.evict(ctx, pod, uids[n])
 			if err != nil {
-				s.Kept = err.Error()
+				pod.Kept = err.Error()
 				failures = append(failures, err)
 			}
 			if ctx.Err() != nil || apierrors.IsForbidden(err) || len(failures) == mostFailures {
 				return errors.Join(failures...)
 			}
 		}
-		event := Event{Type: EventEvicted, Object: s.object(), Message: s.object()}
-		if s.Kept != "" {
-			event.Type, event.Message = EventKept, s.object()+": "+s.Kept
+		event := Event{Type: EventEvicted, Object: pod.object(), Message: pod.object()}
+		if pod.Kept != "" {
+			event.Type, event.Message = EventKept, pod.object()+": "+pod.Kept
 		}
 		a.emit(event)
 	}
@@ -39,49 +41,49 @@ func (a *auditor) recreate(ctx context.Context, lost []*suspect) error {
 
 // keep says why a pod would not be better off if it started again, "" if it
 // would.
-func (a *auditor) keep(s *suspect) string {
-	daemon := a.multus.nodes[s.Node]
-	broken := a.brokenNADs(s)
+func (a *auditor) keep(pod *LostPod) string {
+	daemon := a.multus.nodes[pod.Node]
+	broken := a.brokenNADs(pod.key(), pod.Missing)
 	switch {
-	case s.Controller == "":
+	case pod.Controller == "":
 		return "no controller would create it again"
-	case s.Waiting:
+	case pod.Waiting:
 		return "the kubelet tries again by itself"
-	case s.Cause.Code == "network/annotation-invalid":
+	case pod.Cause.Code == "network/annotation-invalid":
 		return "a new pod could not start with this annotation"
 	case !a.sawNADs:
 		return "whether its networks exist is not known"
 	case broken != nil:
 		return "a new pod could not start: " + broken.Message
 	case !daemon.ready:
-		return "Multus is not ready on node " + s.Node
+		return "Multus is not ready on node " + pod.Node
 	case a.survey.ciliumRenames():
 		return "a new pod would lack its networks too: Cilium renames Multus' configuration"
-	case s.Cause.Code == "multus/bypassed":
-		return "a new pod may lack its networks too: restart Multus on node " + s.Node + " first"
+	case pod.Cause.Code == "multus/bypassed":
+		return "a new pod may lack its networks too: restart Multus on node " + pod.Node + " first"
 	}
 	return ""
 }
 
 // evict asks the API server to evict a pod, and that very one. What it does
 // not allow now is no error.
-func (a *auditor) evict(ctx context.Context, s *suspect) error {
-	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: s.Namespace, Name: s.Name}}
+func (a *auditor) evict(ctx context.Context, lost *LostPod, uid types.UID) error {
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: lost.Namespace, Name: lost.Name}}
 	eviction := &policyv1.Eviction{ObjectMeta: pod.ObjectMeta}
-	if s.uid != "" {
-		eviction.DeleteOptions = &metav1.DeleteOptions{Preconditions: metav1.NewUIDPreconditions(string(s.uid))}
+	if uid != "" {
+		eviction.DeleteOptions = &metav1.DeleteOptions{Preconditions: metav1.NewUIDPreconditions(string(uid))}
 	}
 	switch err := a.client.SubResource("eviction").Create(ctx, pod, eviction); {
 	case err == nil:
-		s.Evicted = true
+		lost.Evicted = true
 	case apierrors.IsNotFound(err):
-		s.Kept = "it is gone already"
+		lost.Kept = "it is gone already"
 	case apierrors.IsConflict(err):
-		s.Kept = "it was replaced or changed meanwhile; audit again"
+		lost.Kept = "it was replaced or changed meanwhile; audit again"
 	case apierrors.IsTooManyRequests(err):
-		s.Kept = "the API server does not allow it now: " + err.Error()
+		lost.Kept = "the API server does not allow it now: " + err.Error()
 	default:
-		return fmt.Errorf("evict %s: %w", s.object(), err)
+		return fmt.Errorf("evict %s: %w", lost.object(), err)
 	}
 	return nil
 }

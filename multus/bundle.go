@@ -8,7 +8,6 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
-	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -17,8 +16,9 @@ import (
 	"github.com/multihome/multihome/internal/manifest"
 )
 
-// Bundle is everything that makes up one Multus, as typed objects. [Render]
-// makes it; a [Patch] may change it. It is plain data and the caller's own.
+// Bundle is everything that makes up one Multus, as typed objects but for the
+// CRD. [Render] makes it; a [Patch] may change it. It is plain data and the
+// caller's own.
 type Bundle struct {
 	// Version is the Multus release that the manifest belongs to.
 	Version string
@@ -26,8 +26,10 @@ type Bundle struct {
 	Config Config
 
 	// Namespace is nil for DefaultNamespace, which exists in every cluster.
-	Namespace          *corev1.Namespace
-	CRD                *apiextensionsv1.CustomResourceDefinition
+	Namespace *corev1.Namespace
+	// CRD is that of NADs. Its Go types would make every program that imports
+	// this package 2 % larger.
+	CRD                *unstructured.Unstructured
 	ServiceAccount     *corev1.ServiceAccount
 	ClusterRole        *rbacv1.ClusterRole
 	ClusterRoleBinding *rbacv1.ClusterRoleBinding
@@ -99,6 +101,9 @@ func (b *Bundle) unstructured() ([]*unstructured.Unstructured, error) {
 	objects := b.Objects()
 	out := make([]*unstructured.Unstructured, 0, len(objects))
 	for _, object := range objects {
+		if typeless, ok := object.(*unstructured.Unstructured); ok {
+			object = typeless.DeepCopy() // which the converter would not copy
+		}
 		content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
 		if err != nil {
 			return nil, fmt.Errorf("%s %s: %w", object.GetObjectKind().GroupVersionKind().Kind, object.GetName(), err)

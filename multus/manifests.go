@@ -10,7 +10,6 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
-	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 
@@ -72,7 +71,7 @@ func parseManifest(file string) (upstreamManifest, error) {
 		return parsed, err
 	}
 	b := &Bundle{
-		CRD:                &apiextensionsv1.CustomResourceDefinition{},
+		CRD:                &unstructured.Unstructured{},
 		ClusterRole:        &rbacv1.ClusterRole{},
 		ClusterRoleBinding: &rbacv1.ClusterRoleBinding{},
 		ServiceAccount:     &corev1.ServiceAccount{},
@@ -110,6 +109,10 @@ func fill(targets map[string]any, object *unstructured.Unstructured) error {
 		return fmt.Errorf("unexpected or second %s %s", object.GetKind(), object.GetName())
 	}
 	delete(targets, object.GetKind())
+	if typeless, ok := target.(*unstructured.Unstructured); ok {
+		typeless.Object = object.Object
+		return nil
+	}
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructuredWithValidation(object.Object, target, true); err != nil {
 		return fmt.Errorf("%s %s: %w", object.GetKind(), object.GetName(), err)
 	}

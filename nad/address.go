@@ -10,6 +10,9 @@ import (
 // parseIP reads an address as net.ParseIP does: without a zone, IPv4 in IPv6
 // as IPv4.
 func parseIP(text string) (netip.Addr, bool) {
+	if text == "" {
+		return netip.Addr{}, false // without an error to make
+	}
 	addr, err := netip.ParseAddr(text)
 	return addr.Unmap(), err == nil && addr.Zone() == ""
 }
@@ -18,6 +21,9 @@ func parseIP(text string) (netip.Addr, bool) {
 // net.ParseCIDR does; host bits stay.
 func parseCIDR(text string) (netip.Prefix, bool) {
 	address, length, _ := strings.Cut(text, "/")
+	if address == "" {
+		return netip.Prefix{}, false
+	}
 	addr, err := netip.ParseAddr(address)
 	if err != nil || addr.Zone() != "" || length == "" || strings.Trim(length, "0123456789") != "" {
 		return netip.Prefix{}, false

@@ -78,40 +78,33 @@ func parseJSONForm(text string, at *field.Path) ([]Attachment, field.ErrorList) 
 		err := json.Unmarshal([]byte(text), &ignored)
 		return nil, field.ErrorList{field.Invalid(at, shorten(text), fmt.Sprintf("must be a JSON array of objects, or name,namespace/name@interface: %v", err))}
 	}
-	if text[0] != '[' {
-		return nil, field.ErrorList{field.TypeInvalid(at, shorten(text), "must be a JSON array, also for one network")}
+	list := newTree(text)
+	if !list.isArray() {
+		return nil, field.ErrorList{field.TypeInvalid(at, shorten(list.text()), "must be a JSON array, also for one network")}
 	}
 	d := &decoder{path: []step{{key: at.String()}}}
-	values := elements(text)
-	all := make([]Attachment, len(values))
-	for i, value := range values {
+	all := make([]Attachment, list.count())
+	i := 0
+	for element := range list.inside() {
 		d.pushIndex(i)
-		if value[0] == '{' {
-			d.attachment(members(value), &all[i])
+		if element.isObject() {
+			d.attachment(element, &all[i])
 		} else {
-			d.wrongType(value, "an object; Multus panics on null")
+			d.wrongType(element, "an object; Multus panics on null")
 		}
 		d.pop()
+		i++
 	}
 	return all, d.errs
 }
 
 // attachment reads an element, and the name that an interface was requested by
 // before Multus 3.2.
-func (d *decoder) attachment(all []member, out *Attachment) {
+func (d *decoder) attachment(t tree, out *Attachment) {
 	const older = "interfaceRequest"
-	d.members(all, reflect.ValueOf(out).Elem(), older)
-	for _, m := range all {
-		if !strings.EqualFold(m.key, older) {
-			continue
-		}
-		var name string
-		d.push(older)
-		d.value(m.value, reflect.ValueOf(&name).Elem())
-		d.pop()
-		if out.Interface == "" {
-			out.Interface = name
-		}
+	d.object(t, reflect.ValueOf(out).Elem(), older)
+	if name := d.stringOf(t, older); out.Interface == "" {
+		out.Interface = name
 	}
 }
 

@@ -97,9 +97,12 @@ func (b Bandwidth) validate(at *field.Path) field.ErrorList {
 
 // validateMAC refuses what the kernel refuses as the address of an interface.
 func validateMAC(text string, at *field.Path) field.ErrorList {
+	if text == "" {
+		return nil
+	}
 	mac, err := net.ParseMAC(text)
 	switch {
-	case text == "" || err != nil: // no address, or no address at all, which is reported where it is read
+	case err != nil: // which is reported where it is read
 		return nil
 	case len(mac) != 6:
 		return field.ErrorList{field.Invalid(at, text, "must have 6 bytes")}

@@ -43,13 +43,14 @@ func (c TuningConfig) Type() string {
 }
 
 func (c TuningConfig) check(k *checker) {
+	sysctl := k.child("sysctl")
 	for key := range c.Sysctl {
 		// The plugin turns dots into slashes and puts the interface in after that.
-		clean := path.Clean("/proc/sys/" + strings.ReplaceAll(key, ".", "/"))
-		if !strings.HasPrefix(clean, "/proc/sys/net/") {
-			k.child("sysctl").invalid(key, key, "sysctl", "must be a setting below net")
-		} else if name := interfaceIn(clean); name != "" {
-			k.child("sysctl").warn(key, "sysctl-interface", "names the interface "+name+", which a pod may call otherwise", "write IFNAME in its place")
+		setting, isNet := strings.CutPrefix(path.Clean("/"+strings.ReplaceAll(key, ".", "/")), "/net/")
+		if !isNet {
+			sysctl.invalid(key, key, "sysctl", "must be a setting below net")
+		} else if name := interfaceIn(setting); name != "" {
+			sysctl.warn(key, "sysctl-interface", "names the interface "+name+", which a pod may call otherwise", "write IFNAME in its place")
 		}
 	}
 	k.mtu(c.MTU)
@@ -81,27 +82,26 @@ type tuningArgs struct {
 // tuningMAC looks at a hardware address for an interface that is there: of a
 // longer one the kernel takes the first six bytes.
 func (k *checker) tuningMAC(key, mac string) {
-	parsed, err := net.ParseMAC(mac)
-	switch {
-	case mac == "":
-	case err != nil:
-		k.parseMAC(key, mac)
-	default:
-		k.warnIf(len(parsed) > 6, key, "long-mac", "has more than 6 bytes, of which the kernel takes the first", "give 6 bytes")
-		for _, err := range validateMAC(parsed[:6].String(), field.NewPath(key)) {
-			k.fail("mac", *err)
-		}
+	if mac == "" || !k.parseMAC(key, mac) {
+		return
+	}
+	parsed, _ := net.ParseMAC(mac)
+	k.warnIf(len(parsed) > 6, key, "long-mac", "has more than 6 bytes, of which the kernel takes the first", "give 6 bytes")
+	for _, err := range validateMAC(parsed[:6].String(), field.NewPath(key)) {
+		k.fail("mac", *err)
 	}
 }
 
-// interfaceIn returns the interface in the path of a setting, if it is a
-// literal one.
-func interfaceIn(sysctl string) string {
-	parts := strings.Split(sysctl, "/") // "", proc, sys, net, ipv4, conf, eth0, ...
-	if len(parts) < 8 || parts[5] != "conf" && parts[5] != "neigh" || slices.Contains([]string{"IFNAME", "all", "default"}, parts[6]) {
+// interfaceIn returns the interface in the path of a setting below net, if it
+// is a literal one: eth0 in ipv4/conf/eth0/arp_ignore.
+func interfaceIn(setting string) string {
+	_, setting, _ = strings.Cut(setting, "/")
+	group, setting, _ := strings.Cut(setting, "/")
+	name, _, found := strings.Cut(setting, "/")
+	if !found || group != "conf" && group != "neigh" || name == "IFNAME" || name == "all" || name == "default" {
 		return ""
 	}
-	return parts[6]
+	return name
 }
 
 // BandwidthConfig configures the chained plugin bandwidth: limits of an
@@ -151,7 +151,7 @@ func (c BandwidthConfig) check(k *checker) {
 	pair("ingress", c.IngressRate, c.IngressBurst)
 	pair("egress", c.EgressRate, c.EgressBurst)
 	limits := c.limits()
-	if first, known := kindOf(k.plugins[0].Type()); known && first.noVeth && k.index > 0 {
+	if first, known := kindOf(k.network.Plugins[0].Type()); known && first.noVeth && k.index > 0 {
 		const reason = "needs an interface with a veth peer, which the first plugin does not make"
 		if limits {
 			k.forbid("type", "veth-needed", "bandwidth "+reason)
@@ -279,7 +279,7 @@ func (FirewallConfig) Type() string { return "firewall" }
 func (c FirewallConfig) check(k *checker) {
 	oneOf(k, "ingressPolicy", c.IngressPolicy, FirewallIngressPolicyOpen, FirewallIngressPolicySameBridge, FirewallIngressPolicyIsolated)
 	if c.IngressPolicy == FirewallIngressPolicySameBridge || c.IngressPolicy == FirewallIngressPolicyIsolated {
-		if _, isBridge := k.plugins[0].(BridgeConfig); !isBridge && k.index > 0 {
+		if _, isBridge := k.network.Plugins[0].(BridgeConfig); !isBridge && k.index > 0 {
 			k.warn("ingressPolicy", "no-effect", "is about pods on one bridge, and the first plugin of the chain is not bridge", "use the plugin bridge, or remove it")
 		}
 	}

@@ -20,7 +20,7 @@ func CheckAttachment(def *netattdefv1.NetworkAttachmentDefinition, attachment At
 		return nil // Lint says why
 	}
 	out := &report{}
-	k := &checker{report: out, network: network, plugins: network.Plugins, source: "Multi-Network specification 1.3, section 4.1.2"}
+	k := &checker{report: out, network: network, source: "Multi-Network specification 1.3, section 4.1.2"}
 	for _, err := range append(attachment.validateAsRead(nil), attachment.validateAsWritten(nil)...) {
 		k.fail("attachment", *err)
 	}
@@ -28,6 +28,7 @@ func CheckAttachment(def *netattdefv1.NetworkAttachmentDefinition, attachment At
 	r.mac()
 	r.ips()
 	r.others()
+	r.gateways()
 	r.defaultRoute()
 	return out.findings(objectOf(def))
 }
@@ -40,11 +41,9 @@ type request struct {
 // honours reports whether a plugin is handed what has the capability, and
 // whether there is a plugin that nothing is known of.
 func (r request) honours(capability Capability) bool {
-	for i, p := range r.plugins {
+	for _, p := range r.network.Plugins {
 		kind, known := kindOf(p.Type())
-		at := *r.checker
-		at.index = i
-		if !known || slices.Contains(kind.capabilities, capability) && at.has(capability) {
+		if !known || slices.Contains(kind.capabilities, capability) && p.common().Capabilities[capability] {
 			return true
 		}
 	}
@@ -60,7 +59,7 @@ func (r request) mac() {
 	if r.attachment.MAC == "" || r.honours(CapabilityMAC) {
 		return
 	}
-	for _, p := range r.plugins {
+	for _, p := range r.network.Plugins {
 		if kind, _ := kindOf(p.Type()); kind.keepsMAC {
 			return
 		}
@@ -74,7 +73,7 @@ func (r request) ips() {
 	if len(ips) == 0 {
 		return
 	}
-	for _, p := range r.plugins {
+	for _, p := range r.network.Plugins {
 		ipam := ipamOf(p)
 		if _, known := kindOf(p.Type()); !known {
 			return
@@ -134,17 +133,28 @@ func (r request) others() {
 	if !r.honours(CapabilityBandwidth) {
 		r.dropped("bandwidth", CapabilityBandwidth, `add the plugin bandwidth with "capabilities": {"bandwidth": true} to the network`)
 	}
-	for _, p := range r.plugins {
+	for _, p := range r.network.Plugins {
 		if limits, ok := p.(BandwidthConfig); ok && limits.limits() {
 			r.warn("bandwidth", "request-dropped", "is dropped: the network has limits of its own", "remove those of the network")
 		}
 	}
 }
 
-// defaultRoute looks whether the gateways can be reached.
+// defaultRoute warns of what released versions of Multus do not do. Whether the
+// cluster has one of them is not known here; the newest release is.
 func (r request) defaultRoute() {
+	if r.attachment.DefaultRoute == nil {
+		return
+	}
+	k := *r.checker
+	k.source = "multus-cni #1552"
+	k.warn("default-route", "default-route-ignored", "has no effect with Multus v4.2.2 to v4.3.0, which leave the pod's routes as they are", "set routes in the ipam of the network, or use another release")
+}
+
+// gateways looks whether those of the default route can be reached.
+func (r request) gateways() {
 	var subnets []subnet
-	for _, p := range r.plugins {
+	for _, p := range r.network.Plugins {
 		if _, known := kindOf(p.Type()); !known {
 			return
 		}

@@ -18,17 +18,22 @@ import (
 type checker struct {
 	report  *report
 	network *Network
-	plugins []Plugin
-	index   int  // of the plugin
-	hasIPs  bool // a plugin before this one asks for addresses, or may do so
+	index   int    // of the plugin
+	plugin  Plugin // nil for what is not about one
+	ipam    IPAM   // of the plugin, nil without
+	hasIPs  bool   // a plugin before this one asks for addresses, or may do so
 	path    string
 	source  string
 }
 
-// at returns a checker for an element of a list.
+// at returns a checker for an element of a list. The list "" is k itself.
 func (k *checker) at(list string, i int) *checker {
+	dot := "."
+	if k.path == "" || list == "" {
+		dot = ""
+	}
 	inner := *k
-	inner.path = k.join(list) + "[" + strconv.Itoa(i) + "]" // the list "" is k itself
+	inner.path = k.path + dot + list + "[" + strconv.Itoa(i) + "]"
 	return &inner
 }
 
@@ -81,21 +86,25 @@ func (k *checker) warnIf(is bool, key, code, message, remedy string) {
 }
 
 // saysZero reports whether the key is there with "" or 0.
-func (k *checker) saysZero(key string) bool { return slices.Contains(k.report.zeros, k.join(key)) }
+func (k *checker) saysZero(key string) bool {
+	return len(k.report.zeros) > 0 && slices.Contains(k.report.zeros, k.join(key))
+}
 
 // saysNull reports whether the key is there with null, which is not nothing to
 // types that read themselves.
-func (k *checker) saysNull(key string) bool { return slices.Contains(k.report.nulls, k.join(key)) }
+func (k *checker) saysNull(key string) bool {
+	return len(k.report.nulls) > 0 && slices.Contains(k.report.nulls, k.join(key))
+}
 
 // has reports whether the plugin has the capability.
 func (k *checker) has(capability Capability) bool {
-	return slices.Contains(capabilitiesOf(k.plugins[k.index]), capability)
+	return k.plugin.common().Capabilities[capability]
 }
 
 func (k *checker) hasResource() bool { return k.network.ResourceName != "" }
 
 func (k *checker) hasExtra(key string) bool {
-	for name := range commonOf(k.plugins[k.index]).Extra {
+	for name := range k.plugin.common().Extra {
 		if strings.EqualFold(name, key) {
 			return true
 		}
@@ -137,7 +146,7 @@ func (k *checker) mtuAt(key string, mtu int) {
 	case mtu == 0:
 	case mtu < 68 || mtu > 65535:
 		k.invalid(key, mtu, "mtu", "must be from 68 to 65535, or 0 for the default")
-	case mtu < 1280 && hasIPv6(ipamOf(k.plugins[k.index])):
+	case mtu < 1280 && hasIPv6(k.ipam):
 		k.invalid(key, mtu, "mtu", "must be at least 1280, which IPv6 needs")
 	}
 }
@@ -161,8 +170,11 @@ func (k *checker) mac(mac string) {
 }
 
 func (k *checker) parseMAC(key, mac string) bool {
+	if mac == "" {
+		return true
+	}
 	_, err := net.ParseMAC(mac)
-	if mac != "" && err != nil {
+	if err != nil {
 		k.invalid(key, mac, "mac", "must be a hardware address such as 02:00:00:00:00:01")
 	}
 	return err == nil
@@ -170,16 +182,22 @@ func (k *checker) parseMAC(key, mac string) bool {
 
 // readExtra reads a key that the plugin's struct has no field for, and reports
 // values of a wrong type in it.
-func readExtra[T any](k *checker, key string) (value T) {
-	for name, text := range commonOf(k.plugins[k.index]).Extra {
-		if !strings.EqualFold(name, key) {
-			continue
+func readExtra[T any](k *checker, key string) T {
+	var value T
+	for name, text := range k.plugin.common().Extra {
+		if strings.EqualFold(name, key) {
+			value = readJSON(k, key, string(text), value)
 		}
-		d := decoder{path: []step{{key: key}}}
-		d.object(string(text), reflect.ValueOf(&value).Elem())
-		for _, err := range d.errs {
-			k.fail("type", *err)
-		}
+	}
+	return value
+}
+
+// readJSON reads an object on top of a value.
+func readJSON[T any](k *checker, key, text string, value T) T {
+	d := decoder{path: []step{{key: key}}}
+	d.object(newTree(text), reflect.ValueOf(&value).Elem())
+	for _, err := range d.errs {
+		k.fail("type", *err)
 	}
 	return value
 }
@@ -284,15 +302,20 @@ func (k *checker) device(id string) {
 
 // unknownCapabilities warns of capabilities that the plugin does not use.
 func (k *checker) unknownCapabilities(kind pluginKind) {
-	own := kind.capabilities
-	for _, capability := range capabilitiesOf(k.plugins[k.index]) {
-		ofIPAM := capability == CapabilityIPs || capability == "ipRanges"
-		switch {
-		case slices.Contains(own, capability) || ofIPAM && ipamOf(k.plugins[k.index]) != nil:
-		case ofIPAM:
+	ofIPAM := func(capability Capability) bool { return capability == CapabilityIPs || capability == "ipRanges" }
+	var unused []Capability
+	for capability, on := range k.plugin.common().Capabilities {
+		used := slices.Contains(kind.capabilities, capability) || k.ipam != nil && ofIPAM(capability)
+		if on && !used {
+			unused = append(unused, capability)
+		}
+	}
+	slices.Sort(unused)
+	for _, capability := range unused {
+		if ofIPAM(capability) {
 			k.warn("capabilities."+string(capability), "capability-misplaced", "has no effect on a plugin without ipam", "put it on the plugin with ipam")
-		default:
-			k.warn("capabilities."+string(capability), "capability-misplaced", "is not used by "+k.plugins[k.index].Type(), "put it on a plugin that uses it: "+consumers(capability))
+		} else {
+			k.warn("capabilities."+string(capability), "capability-misplaced", "is not used by "+k.plugin.Type(), "put it on a plugin that uses it: "+consumers(capability))
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -54,77 +55,81 @@ func (d *decoder) push(key string) { d.path = append(d.path, step{key: key}) }
 func (d *decoder) pushIndex(i int) { d.path = append(d.path, step{index: i, isIndex: true}) }
 func (d *decoder) pop()            { d.path = d.path[:len(d.path)-1] }
 
+// at returns the path as it is written in findings: spec.config.plugins[0].type.
 func (d *decoder) at() string {
-	var b strings.Builder
-	for i, s := range d.path {
+	path := make([]byte, 0, 64)
+	for _, s := range d.path {
 		switch {
 		case s.isIndex:
-			b.WriteString("[" + strconv.Itoa(s.index) + "]")
-		case i == 0 || b.Len() == 0:
-			b.WriteString(s.key)
+			path = append(path, '[')
+			path = strconv.AppendInt(path, int64(s.index), 10)
+			path = append(path, ']')
+		case len(path) == 0:
+			path = append(path, s.key...)
 		default:
-			b.WriteString("." + s.key)
+			path = append(path, '.')
+			path = append(path, s.key...)
 		}
 	}
-	return b.String()
+	return string(path)
 }
 
-func (d *decoder) note(kind noteKind, m member, s *schema) {
+func (d *decoder) note(kind noteKind, key string, s *schema) {
 	if len(d.notes) >= most {
 		return
 	}
-	d.push(m.key)
-	d.notes = append(d.notes, note{kind, d.at(), m.key, s})
+	d.push(key)
+	d.notes = append(d.notes, note{kind, d.at(), key, s})
 	d.pop()
 }
 
-func (d *decoder) wrongType(value, want string) {
+func (d *decoder) wrongType(t tree, want string) {
 	if len(d.errs) < most {
-		d.errs = append(d.errs, field.TypeInvalid(field.NewPath(d.at()), shorten(value), "must be "+want))
+		d.errs = append(d.errs, field.TypeInvalid(field.NewPath(d.at()), shorten(t.text()), "must be "+want))
 	}
 }
 
 // object reads an object into a struct. The keys of skip are left to the caller.
-func (d *decoder) object(value string, out reflect.Value, skip ...string) {
-	if isNull(value) {
+func (d *decoder) object(t tree, out reflect.Value, skip ...string) {
+	switch {
+	case t.isNull():
+		return
+	case !t.isObject():
+		d.wrongType(t, "an object")
 		return
 	}
-	if value[0] != '{' {
-		d.wrongType(value, "an object")
-		return
-	}
-	d.members(members(value), out, skip...)
-}
-
-func (d *decoder) members(all []member, out reflect.Value, skip ...string) {
 	s := schemaOf(out.Type())
 	var seen keySet
-	for _, m := range all {
-		key, known := s.find(m.key)
-		if !seen.add(key, known, m.key) {
-			d.note(duplicateKey, m, s)
+	for m := range t.inside() {
+		key, known := s.find(m.key())
+		place := key.place
+		skipped := indexFold(skip, m.key())
+		if skipped >= 0 {
+			place = len(s.keys) + skipped
 		}
-		if containsFold(skip, m.key) {
-			continue
+		if !seen.add(place, known || skipped >= 0, m.key()) {
+			d.note(duplicateKey, m.key(), s)
 		}
-		if !known {
-			if out.Type() != reflect.TypeFor[Raw]() {
-				d.note(unknownKey, m, s)
+		switch {
+		case skipped >= 0:
+		case known:
+			if key.name != m.key() {
+				d.note(otherCase, m.key(), s)
 			}
-			d.keep(m, s, out)
-			continue
+			d.push(key.name)
+			d.value(m, out.FieldByIndex(key.index))
+			d.pop()
+		default:
+			if out.Type() != reflect.TypeFor[Raw]() {
+				d.note(unknownKey, m.key(), s)
+			}
+			keep(m, s, out)
 		}
-		if key.name != m.key {
-			d.note(otherCase, m, s)
-		}
-		d.push(key.name)
-		d.value(m.value, out.FieldByIndex(key.index))
-		d.pop()
 	}
 }
 
 // keep stores an unknown key.
-func (d *decoder) keep(m member, s *schema, out reflect.Value) {
+func keep(m tree, s *schema, out reflect.Value) {
 	if s.extra == nil {
 		return
 	}
@@ -132,14 +137,12 @@ func (d *decoder) keep(m member, s *schema, out reflect.Value) {
 	if *extra == nil {
 		*extra = make(extraKeys)
 	}
-	(*extra)[m.key] = compact(m.value)
+	(*extra)[m.key()] = compact(m.text())
 }
 
-func (d *decoder) value(value string, out reflect.Value) {
-	if isNull(value) {
-		if len(d.nulls) < most {
-			d.nulls = append(d.nulls, d.at())
-		}
+func (d *decoder) value(t tree, out reflect.Value) {
+	if t.isNull() {
+		d.noteNull()
 		switch out.Kind() {
 		case reflect.Pointer, reflect.Slice, reflect.Map:
 			out.SetZero()
@@ -153,41 +156,49 @@ func (d *decoder) value(value string, out reflect.Value) {
 		if !out.IsNil() {
 			fresh.Elem().Set(out.Elem())
 		}
-		d.value(value, fresh.Elem())
+		d.value(t, fresh.Elem())
 		out.Set(fresh)
 	case reflect.Struct:
-		d.object(value, out)
+		d.object(t, out)
 	case reflect.Slice:
-		d.array(value, out)
+		d.array(t, out)
 	case reflect.Map:
-		d.mapping(value, out)
+		d.mapping(t, out)
 	case reflect.Interface:
-		d.ipam(value, out)
+		d.ipam(t, out)
 	default:
-		d.scalar(value, out)
-		if out.IsZero() && out.Kind() != reflect.Bool && len(d.zeros) < most {
-			d.zeros = append(d.zeros, d.at())
+		d.scalar(t, out)
+		if out.IsZero() && out.Kind() != reflect.Bool {
+			d.noteZero()
 		}
 	}
 }
 
+func (d *decoder) noteNull() {
+	if len(d.nulls) < most {
+		d.nulls = append(d.nulls, d.at())
+	}
+}
+
+func (d *decoder) noteZero() {
+	if len(d.zeros) < most {
+		d.zeros = append(d.zeros, d.at())
+	}
+}
+
 // ipam reads an object into the struct of its type. An empty one is none.
-func (d *decoder) ipam(value string, out reflect.Value) {
-	if value[0] != '{' {
-		d.wrongType(value, "an object")
+func (d *decoder) ipam(t tree, out reflect.Value) {
+	if !t.isObject() {
+		d.wrongType(t, "an object")
 		return
 	}
-	all := members(value)
-	if len(all) == 0 {
+	if t.count() == 0 {
 		out.SetZero()
 		return
 	}
-	plugin := d.typeOf(all)
-	config := reflect.ValueOf(&Raw{Plugin: plugin}).Elem()
-	if known, ok := ipamTypes[plugin]; ok {
-		config = reflect.New(known).Elem()
-	}
-	d.members(all, config, "type")
+	plugin := d.stringOf(t, "type")
+	config := newIPAM(plugin)
+	d.object(t, config, "type")
 	if config.IsZero() && plugin == "" {
 		out.SetZero() // only the type of none
 		return
@@ -195,127 +206,144 @@ func (d *decoder) ipam(value string, out reflect.Value) {
 	out.Set(config)
 }
 
-// typeOf returns the key type, or "".
-func (d *decoder) typeOf(all []member) string {
-	var plugin string
-	d.only(all, "type", reflect.ValueOf(&plugin).Elem())
-	return plugin
-}
-
-// only reads one key.
-func (d *decoder) only(all []member, key string, out reflect.Value) {
-	for _, m := range all {
-		if strings.EqualFold(m.key, key) {
-			d.push(key)
-			d.value(m.value, out)
-			d.pop()
+// stringOf returns the string that an object has under the key, or "".
+func (d *decoder) stringOf(t tree, key string) (s string) {
+	for m := range t.inside() {
+		if !strings.EqualFold(m.key(), key) {
+			continue
 		}
+		d.push(key)
+		switch {
+		case m.isNull():
+			d.noteNull()
+		case !m.isString():
+			d.wrongType(m, "a string")
+		default:
+			if s = unquote(m.text()); s == "" {
+				d.noteZero()
+			}
+		}
+		d.pop()
 	}
+	return s
 }
 
-func (d *decoder) array(value string, out reflect.Value) {
-	if value[0] != '[' {
-		d.wrongType(value, "an array")
+func (d *decoder) array(t tree, out reflect.Value) {
+	if !t.isArray() {
+		d.wrongType(t, "an array")
 		return
 	}
-	all := elements(value)
-	slice := reflect.MakeSlice(out.Type(), len(all), len(all))
-	for i, element := range all {
+	n := t.count()
+	slice := reflect.MakeSlice(out.Type(), n, n)
+	i := 0
+	for element := range t.inside() {
 		d.pushIndex(i)
-		if isNull(element) {
+		if element.isNull() {
 			d.wrongType(element, "a value, not null")
 		} else {
 			d.value(element, slice.Index(i))
 		}
 		d.pop()
+		i++
 	}
 	out.Set(slice)
 }
 
-// mapping reads an object into a map. Values of type any keep their numbers as
-// they are written.
-func (d *decoder) mapping(value string, out reflect.Value) {
-	if value[0] != '{' {
-		d.wrongType(value, "an object")
+// mapping reads an object into one of the kinds of maps that the structs of this
+// package have.
+func (d *decoder) mapping(t tree, out reflect.Value) {
+	if !t.isObject() {
+		d.wrongType(t, "an object")
 		return
 	}
-	if out.Type().Elem().Kind() == reflect.Interface {
-		if err := json.Unmarshal([]byte(value), new(any)); err != nil {
-			d.wrongType(value, "an object with numbers that a float64 can hold")
-			return
-		}
-		numbers := json.NewDecoder(strings.NewReader(value))
-		numbers.UseNumber()
-		_ = numbers.Decode(out.Addr().Interface()) // it is a valid object
-		return
+	switch m := out.Addr().Interface().(type) {
+	case *map[string]string:
+		*m = mapOf[string, string](d, t)
+	case *map[Capability]bool:
+		*m = mapOf[Capability, bool](d, t)
+	case *map[string]any:
+		d.anything(t, m)
 	}
-	result := reflect.MakeMap(out.Type())
-	all := members(value)
-	var seen keySet
-	for _, m := range all {
-		if !seen.add(schemaKey{}, false, m.key) {
-			d.note(duplicateKey, m, nil)
-		}
-		element := reflect.New(out.Type().Elem()).Elem()
-		d.push(m.key)
-		d.value(m.value, element)
-		d.pop()
-		result.SetMapIndex(reflect.ValueOf(m.key).Convert(out.Type().Key()), element)
-	}
-	out.Set(result)
 }
 
-func (d *decoder) scalar(value string, out reflect.Value) {
+// mapOf reads each value by itself; of duplicate keys the last one counts.
+func mapOf[K ~string, V any](d *decoder, t tree) map[K]V {
+	out := make(map[K]V)
+	var value, zero V
+	into := reflect.ValueOf(&value).Elem()
+	for m := range t.inside() {
+		key := K(m.key())
+		if _, exists := out[key]; exists {
+			d.note(duplicateKey, m.key(), nil)
+		}
+		value = zero
+		d.push(m.key())
+		d.value(m, into)
+		d.pop()
+		out[key] = value
+	}
+	return out
+}
+
+// anything keeps numbers as they are written.
+func (d *decoder) anything(t tree, out *map[string]any) {
+	if err := json.Unmarshal([]byte(t.text()), new(any)); err != nil {
+		d.wrongType(t, "an object with numbers that a float64 can hold")
+		return
+	}
+	numbers := json.NewDecoder(strings.NewReader(t.text()))
+	numbers.UseNumber()
+	_ = numbers.Decode(out) // it is a valid object
+}
+
+func (d *decoder) scalar(t tree, out reflect.Value) {
 	switch out.Kind() {
 	case reflect.String:
-		if value[0] != '"' {
-			d.wrongType(value, "a string")
+		if !t.isString() {
+			d.wrongType(t, "a string")
 			return
 		}
-		out.SetString(unquote(value))
+		out.SetString(unquote(t.text()))
 	case reflect.Bool:
-		if value[0] != 't' && value[0] != 'f' {
-			d.wrongType(value, "true or false")
+		if !t.is('t') && !t.is('f') {
+			d.wrongType(t, "true or false")
 			return
 		}
-		out.SetBool(value[0] == 't')
+		out.SetBool(t.is('t'))
 	case reflect.Uint64, reflect.Uint32, reflect.Uint:
-		n, err := strconv.ParseUint(value, 10, out.Type().Bits())
+		n, err := strconv.ParseUint(t.text(), 10, out.Type().Bits())
 		if err != nil {
-			d.wrongType(value, fmt.Sprintf("a whole number from 0 to %d", uint64(1)<<out.Type().Bits()-1))
+			d.wrongType(t, fmt.Sprintf("a whole number from 0 to %d", uint64(1)<<out.Type().Bits()-1))
 			return
 		}
 		out.SetUint(n)
 	default:
-		n, err := strconv.ParseInt(value, 10, out.Type().Bits())
+		n, err := strconv.ParseInt(t.text(), 10, out.Type().Bits())
 		if err != nil {
-			d.wrongType(value, "a whole number")
+			d.wrongType(t, "a whole number")
 			return
 		}
 		out.SetInt(n)
 	}
 }
 
-func containsFold(names []string, name string) bool {
-	for _, n := range names {
-		if strings.EqualFold(n, name) {
-			return true
-		}
-	}
-	return false
+func containsFold(names []string, name string) bool { return indexFold(names, name) >= 0 }
+
+func indexFold(names []string, name string) int {
+	return slices.IndexFunc(names, func(n string) bool { return strings.EqualFold(n, name) })
 }
 
-// A keySet tells duplicate keys: known ones by their place in the schema, others
-// by their text.
+// A keySet tells duplicate keys: known ones by their place among the keys of the
+// schema and those to skip, so that letter case does not count; others by text.
 type keySet struct {
 	known uint64
 	other map[string]bool
 }
 
-// add reports whether the key is new.
-func (s *keySet) add(key schemaKey, known bool, text string) bool {
+// add reports whether the key is new. Places are less than 64.
+func (s *keySet) add(place int, known bool, text string) bool {
 	if known {
-		bit := uint64(1) << key.place
+		bit := uint64(1) << place
 		isNew := s.known&bit == 0
 		s.known |= bit
 		return isNew

@@ -2,6 +2,7 @@ package nad
 
 import (
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -22,11 +23,11 @@ func (k *checker) addressField(key, text string) netip.Addr {
 }
 
 func (c HostLocal) checkIPAM(k *checker) {
-	var sets [][]hostRange
+	ranges := make([]hostRange, 0, 1+len(c.Ranges))
 	first := HostLocalRange{Subnet: c.Subnet, RangeStart: c.RangeStart, RangeEnd: c.RangeEnd, Gateway: c.Gateway}
 	switch {
 	case c.Subnet != "" || k.saysZero("subnet") || k.saysNull("subnet"):
-		sets = append(sets, []hostRange{k.hostLocalRange(first)})
+		ranges = append(ranges, k.hostLocalRange(first))
 	case len(c.Ranges) == 0:
 		k.require("subnet", "or ranges")
 	case c.RangeStart != "" || c.RangeEnd != "" || c.Gateway != "":
@@ -37,17 +38,18 @@ func (c HostLocal) checkIPAM(k *checker) {
 		k.addressField("rangeEnd", c.RangeEnd)
 		k.addressField("gateway", c.Gateway)
 	}
+	own := len(ranges)
 	for i, set := range c.Ranges {
 		if len(set) == 0 {
 			k.at("ranges", i).require("", "at least one range")
 		}
-		var ranges []hostRange
 		for j, r := range set {
-			ranges = append(ranges, k.at("ranges", i).at("", j).hostLocalRange(r))
+			inner := k.at("ranges", i).at("", j).hostLocalRange(r)
+			inner.set = own + i
+			ranges = append(ranges, inner)
 		}
-		sets = append(sets, ranges)
 	}
-	k.hostLocalSets(sets)
+	k.hostLocalSets(ranges)
 	k.routes(c.Routes, subnetsOf(c), !k.has(CapabilityIPs))
 	if k.sharedLink() {
 		k.warn("type", "host-local-shared", "counts addresses on each node alone: on a network that several nodes share, two pods get one address", "use whereabouts, static or dhcp, or a range of its own for each node")
@@ -56,6 +58,7 @@ func (c HostLocal) checkIPAM(k *checker) {
 
 // A hostRange is a range of host-local; it is invalid without a subnet.
 type hostRange struct {
+	set        int // a pod gets an address of each
 	path       string
 	subnet     netip.Prefix
 	start, end netip.Addr
@@ -134,32 +137,34 @@ func (k *checker) edges(p netip.Prefix, start, end netip.Addr) {
 	}
 }
 
-func (k *checker) hostLocalSets(sets [][]hostRange) {
-	families := make(map[bool]int)
-	var all []hostRange
-	for i, set := range sets {
-		for _, r := range set {
-			if !r.subnet.IsValid() {
-				continue
-			}
-			if set[0].subnet.IsValid() && r.subnet.Addr().Is4() != set[0].subnet.Addr().Is4() {
-				k.fail("range", field.Error{Type: field.ErrorTypeInvalid, Field: k.rangePath(r), BadValue: r.subnet.String(), Detail: "must be of the address family of the first range of its set"})
-			}
-			for _, other := range all {
-				if r.overlaps(other) {
-					k.fail("range", field.Error{Type: field.ErrorTypeInvalid, Field: k.rangePath(r), BadValue: r.subnet.String(), Detail: "overlaps with " + other.subnet.String() + " in " + other.path})
-					break
-				}
-			}
-			if len(all) < most {
-				all = append(all, r)
-			}
+// hostLocalSets compares the ranges with each other.
+func (k *checker) hostLocalSets(ranges []hostRange) {
+	families := make(map[bool]int) // sets by family: IPv4 or not
+	var first hostRange            // of the set
+	for i, r := range ranges {
+		isFirst := i == 0 || r.set != first.set
+		if isFirst {
+			first = r
 		}
-		if len(set) > 0 && set[0].subnet.IsValid() {
-			is4 := set[0].subnet.Addr().Is4()
-			if families[is4]++; families[is4] > 1 && !atLeast(k.network.CNIVersion, "0.3.0") {
-				k.forbid("ranges", "cni-version", "set "+strconv.Itoa(i)+" is the second of its address family, which needs cniVersion 0.3.0")
-			}
+		if !r.subnet.IsValid() {
+			continue
+		}
+		is4 := r.subnet.Addr().Is4()
+		if isFirst {
+			families[is4]++
+		}
+		if isFirst && families[is4] > 1 && !atLeast(k.network.CNIVersion, "0.3.0") {
+			k.forbid("ranges", "cni-version", "set "+strconv.Itoa(r.set)+" is the second of its address family, which needs cniVersion 0.3.0")
+		}
+		fail := func(reason string) {
+			k.fail("range", field.Error{Type: field.ErrorTypeInvalid, Field: k.rangePath(r), BadValue: r.subnet.String(), Detail: reason})
+		}
+		if first.subnet.IsValid() && is4 != first.subnet.Addr().Is4() {
+			fail("must be of the address family of the first range of its set")
+		}
+		// Comparing with all of many would take long.
+		if at := slices.IndexFunc(ranges[:min(i, most)], r.overlaps); at >= 0 {
+			fail("overlaps with " + ranges[at].subnet.String() + " in " + ranges[at].path)
 		}
 	}
 }
@@ -179,7 +184,7 @@ func (k *checker) gateway(gateway netip.Addr, subnets []subnet) {
 
 // sharedLink reports whether pods of several nodes meet on the network.
 func (k *checker) sharedLink() bool {
-	switch c := k.plugins[k.index].(type) {
+	switch c := k.plugin.(type) {
 	case PTPConfig, DummyConfig, LoopbackConfig, TapConfig, Raw:
 		return false
 	case BridgeConfig:
@@ -191,7 +196,7 @@ func (k *checker) sharedLink() bool {
 }
 
 func (c Static) checkIPAM(k *checker) {
-	seen := make(map[string]bool, len(c.Addresses))
+	seen := make(map[netip.Prefix]bool)
 	for i, address := range c.Addresses {
 		k := k.at("addresses", i)
 		gateway := k.addressField("gateway", address.Gateway)
@@ -200,10 +205,10 @@ func (c Static) checkIPAM(k *checker) {
 			k.invalid("address", address.Address, "address", "must be an address with prefix length such as 10.7.0.5/24")
 			continue
 		}
-		if seen[p.String()] {
+		if seen[p] {
 			k.fail("address", duplicate("address", address.Address))
 		}
-		seen[p.String()] = true
+		seen[p] = true
 		k.gateway(gateway, []subnet{{prefix: p.Masked()}})
 		switch reason := unusable(p); {
 		case reason == "":

@@ -1,16 +1,12 @@
 package nad
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
-
-// networkName is what libcni takes for the name of a network.
-var networkName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]*$`)
 
 // validateName looks at the name of a NAD to be made.
 func validateName(name string) field.ErrorList {
@@ -24,11 +20,23 @@ func validateName(name string) field.ErrorList {
 	return errs
 }
 
+// isNetworkName reports whether libcni takes a name for that of a network.
+func isNetworkName(name string) bool {
+	for i := range len(name) {
+		switch c := name[i]; {
+		case 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9':
+		case i > 0 && (c == '_' || c == '.' || c == '-'):
+		default:
+			return false
+		}
+	}
+	return name != ""
+}
+
 // judge applies every rule to what was read. Fields are below the path.
-func (r *reading) judge(path string) *report {
-	out := &report{zeros: r.zeros, nulls: r.nulls}
-	k := &checker{report: out, network: &r.network, plugins: r.network.Plugins, path: path, source: "containernetworking/cni v1.3.1 libcni"}
-	if name := r.network.Name; name != "" && !networkName.MatchString(name) {
+func (r *reading) judge(out *report, path string) {
+	k := &checker{report: out, network: &r.network, path: path, source: "containernetworking/cni v1.3.1 libcni"}
+	if name := r.network.Name; name != "" && !isNetworkName(name) {
 		k.invalid("name", name, "name", "must begin with a letter or digit and consist of letters, digits, _, . and -")
 	}
 	for _, key := range []string{"name", "cniVersion"} {
@@ -38,15 +46,15 @@ func (r *reading) judge(path string) *report {
 	}
 	hasIPs := false
 	for i, p := range r.network.Plugins {
-		if r.bad[i] {
+		if r.places[i].bad {
 			continue // what is read is not what was meant
 		}
 		kind, known := kindOf(p.Type())
-		k := &checker{report: out, network: &r.network, plugins: r.network.Plugins, index: i, hasIPs: hasIPs, path: r.paths[i], source: kind.source}
+		k := &checker{report: out, network: &r.network, index: i, plugin: p, ipam: ipamOf(p), hasIPs: hasIPs, path: r.places[i].path, source: kind.source}
 		if !known {
 			k.source = "containernetworking/cni v1.3.1 libcni"
 		}
-		hasIPs = hasIPs || !known || ipamOf(p) != nil
+		hasIPs = hasIPs || !known || k.ipam != nil
 		k.pluginType(p.Type())
 		k.runtimeKeys()
 		if known {
@@ -55,18 +63,17 @@ func (r *reading) judge(path string) *report {
 			k.unknownCapabilities(kind)
 		}
 		p.check(k)
-		k.dns("dns", commonOf(p).DNS)
-		if ipam := ipamField(p); ipam != nil && !hasIPAM(ipam) {
+		k.dns("dns", p.common().DNS)
+		if k.ipam == nil && ipamField(p) != nil {
 			k.warn("ipam.type", "no-effect", "is not set, so the rest of ipam has no effect", "name the plugin that gives addresses")
 		}
-		if ipam := ipamOf(p); ipam != nil {
+		if k.ipam != nil {
 			inner := k.child("ipam")
-			inner.pluginType(ipam.Type())
-			inner.source = ipamSource(ipam.Type())
-			ipam.checkIPAM(inner)
+			inner.pluginType(k.ipam.Type())
+			inner.source = ipamSource(k.ipam.Type())
+			k.ipam.checkIPAM(inner)
 		}
 	}
-	return out
 }
 
 func (k *checker) pluginType(name string) {
@@ -100,20 +107,20 @@ func (k *checker) version(kind pluginKind, path string) {
 			top.fail("cni-version", *field.NotSupported(field.NewPath("cniVersion"), version, cniVersions))
 		}
 	case kind.minVersion != "" && !atLeast(version, kind.minVersion):
-		top.invalid("cniVersion", version, "cni-version", "must be at least "+kind.minVersion+" for "+k.plugins[k.index].Type())
-	case k.index == 0 && !kind.chained && !kind.noIPAM && !atLeast(version, "0.3.0") && ipamOf(k.plugins[0]) == nil:
+		top.invalid("cniVersion", version, "cni-version", "must be at least "+kind.minVersion+" for "+k.plugin.Type())
+	case k.index == 0 && !kind.chained && !kind.noIPAM && !atLeast(version, "0.3.0") && k.ipam == nil:
 		top.invalid("cniVersion", version, "cni-version", "must be at least 0.3.0 for a network without ipam: older results cannot lack addresses")
 	}
 }
 
 // chain looks at the place of a plugin among the others.
 func (k *checker) chain(kind pluginKind) {
-	p := k.plugins[k.index]
+	name := k.plugin.Type()
 	if kind.chained && k.index == 0 {
-		k.forbid("type", "chained-only", p.Type()+" works on the interface of a plugin before it in the list")
+		k.forbid("type", "chained-only", name+" works on the interface of a plugin before it in the list")
 	}
-	if kind.requiresIPAM && ipamOf(p) == nil && (k.index == 0 || p.Type() != "ipvlan" || !k.hasIPs) {
-		k.require("ipam", p.Type()+" needs addresses")
+	if kind.requiresIPAM && k.ipam == nil && (k.index == 0 || name != "ipvlan" || !k.hasIPs) {
+		k.require("ipam", name+" needs addresses")
 	}
 }
 
@@ -121,8 +128,12 @@ func ipamSource(ipam string) string {
 	switch ipam {
 	case "whereabouts":
 		return "k8snetworkplumbingwg/whereabouts v0.9.4"
-	case "host-local", "static", "dhcp":
-		return referencePlugins + "ipam/" + ipam
+	case "host-local":
+		return referencePlugins + "ipam/host-local"
+	case "static":
+		return referencePlugins + "ipam/static"
+	case "dhcp":
+		return referencePlugins + "ipam/dhcp"
 	}
 	return ""
 }

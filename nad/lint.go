@@ -22,12 +22,12 @@ func Lint(def *netattdefv1.NetworkAttachmentDefinition) []multihome.Finding {
 		return nil
 	}
 	r := readDefinition(def)
-	out := &report{}
+	out := &report{zeros: r.zeros, nulls: r.nulls}
 	for _, err := range r.errs {
 		out.add(problem{severity: multihome.SeverityError, code: errorCode(r, err), err: *err, source: "containernetworking/cni v1.3.1 libcni"})
 	}
 	if !r.badSource && def.Spec.Config != "" {
-		out.problems = append(out.problems, r.judge(configPath).problems...)
+		r.judge(out, configPath)
 		r.lintKeys(out)
 		r.lintNames(def, out)
 	}

@@ -69,7 +69,9 @@ func (n Network) Definition() (*netattdefv1.NetworkAttachmentDefinition, error) 
 		}
 	}
 	if len(errs) == 0 {
-		errs = append(read.judge("").errors(), validateName(read.network.Name)...)
+		found := &report{zeros: read.zeros, nulls: read.nulls}
+		read.judge(found, "")
+		errs = append(found.errors(), validateName(read.network.Name)...)
 	}
 	if err := join(errs); err != nil {
 		return nil, wrap(err)

@@ -45,19 +45,26 @@ func ParseConfig(text []byte) (*Network, error) {
 type reading struct {
 	decoder
 	network   Network
-	both      bool     // type and plugins in one object
-	ownName   bool     // the text has a name
-	paths     []string // of the plugins
-	bad       []bool   // plugins with values of a wrong type
-	badSource bool     // nothing could be read
+	both      bool    // type and plugins in one object
+	ownName   bool    // the text has a name
+	places    []place // of the plugins
+	badSource bool    // nothing could be read
+}
+
+// A place is where a plugin was read.
+type place struct {
+	path string
+	bad  bool // it has values of a wrong type
 }
 
 // configPath is where a NAD has its configuration.
 const configPath = "spec.config"
 
 func readDefinition(def *netattdefv1.NetworkAttachmentDefinition) *reading {
-	r := &reading{}
-	if def.Spec.Config != "" {
+	var r *reading
+	if def.Spec.Config == "" {
+		r = &reading{}
+	} else {
 		r = readConfig(def.Spec.Config, configPath)
 	}
 	if r.network.Name == "" {
@@ -76,30 +83,28 @@ func readConfig(text, path string) *reading {
 		r.fail(line, reason)
 		return r
 	}
-	text = text[skipSpace(text, 0):]
-	if text[0] != '{' {
-		r.fail(shorten(text), "must be a JSON object")
+	config := newTree(text)
+	if !config.isObject() {
+		r.fail(shorten(config.text()), "must be a JSON object")
 		return r
 	}
-	all := members(text)
-	var plugins *member
-	for i, m := range all {
-		if m.key == "plugins" {
-			plugins = &all[i]
+	var plugins tree
+	for m := range config.inside() {
+		if m.key() == "plugins" {
+			plugins = m
 		}
 	}
 	before := len(r.errs)
-	plugin := r.typeOf(all)
-	switch {
-	case plugins == nil || plugin != "":
+	plugin := r.stringOf(config, "type")
+	if plugins == nil || plugin != "" {
 		r.both = plugins != nil
-		r.only(all, "cniVersion", reflect.ValueOf(&r.network.CNIVersion).Elem())
-		r.only(all, "name", reflect.ValueOf(&r.network.Name).Elem())
-		r.plugin(plugin, all, path, before, "type", "cniVersion", "name")
-	default:
+		r.network.CNIVersion = r.stringOf(config, "cniVersion")
+		r.network.Name = r.stringOf(config, "name")
+		r.plugin(plugin, config, before, "type", "cniVersion", "name")
+	} else {
 		r.network.List = true
-		r.members(all, reflect.ValueOf(&r.network).Elem(), "plugins", "type")
-		r.list(plugins.value)
+		r.object(config, reflect.ValueOf(&r.network).Elem(), "plugins", "type")
+		r.list(plugins)
 	}
 	r.ownName = r.network.Name != ""
 	return r
@@ -127,49 +132,51 @@ func (r *reading) fail(value any, reason string) {
 	r.errs = append(r.errs, field.Invalid(field.NewPath(r.at()), value, reason))
 }
 
-func (r *reading) list(plugins string) {
+func (r *reading) list(plugins tree) {
 	r.push("plugins")
 	defer r.pop()
-	if plugins[0] != '[' {
+	if !plugins.isArray() {
 		r.wrongType(plugins, "an array")
 		r.badSource = true
 		return
 	}
-	values := elements(plugins)
-	if len(values) == 0 {
+	switch n := plugins.count(); {
+	case n == 0:
 		r.errs = append(r.errs, field.Required(field.NewPath(r.at()), "at least one plugin; Multus panics"))
 		r.badSource = true
-	}
-	if len(values) > most {
-		r.errs = append(r.errs, field.TooMany(field.NewPath(r.at()), len(values), most))
+	case n > most:
+		r.errs = append(r.errs, field.TooMany(field.NewPath(r.at()), n, most))
 		r.badSource = true
 		return
+	default:
+		r.network.Plugins, r.places = make([]Plugin, 0, n), make([]place, 0, n)
 	}
-	for i, value := range values {
-		r.pushIndex(i)
-		if value[0] != '{' {
-			r.paths, r.bad = append(r.paths, r.at()), append(r.bad, true)
-			r.network.Plugins = append(r.network.Plugins, Raw{})
-			r.wrongType(value, "an object; Multus panics on null")
-		} else {
+	for element := range plugins.inside() {
+		r.pushIndex(len(r.places))
+		if element.isObject() {
 			before := len(r.errs)
-			all := members(value)
-			r.plugin(r.typeOf(all), all, r.at(), before, "type")
+			r.plugin(r.stringOf(element, "type"), element, before, "type")
+		} else {
+			r.network.Plugins = append(r.network.Plugins, Raw{})
+			r.places = append(r.places, place{r.at(), true})
+			r.wrongType(element, "an object; Multus panics on null")
 		}
 		r.pop()
 	}
 }
 
 // plugin reads one plugin; errors since before are its own.
-func (r *reading) plugin(name string, all []member, path string, before int, skip ...string) {
+func (r *reading) plugin(name string, t tree, before int, skip ...string) {
 	config := newPlugin(name)
-	r.members(all, config, skip...)
+	r.object(t, config, skip...)
 	r.network.Plugins = append(r.network.Plugins, config.Interface().(Plugin))
-	r.paths = append(r.paths, path)
-	r.bad = append(r.bad, len(r.errs) > before)
+	r.places = append(r.places, place{r.at(), len(r.errs) > before})
 }
 
-// objectOf names a NAD in messages.
+// objectOf names a NAD in messages, as describe does.
 func objectOf(def *netattdefv1.NetworkAttachmentDefinition) string {
-	return describe(def)
+	if def.Namespace == "" {
+		return strings.TrimSpace("NetworkAttachmentDefinition " + def.Name)
+	}
+	return "NetworkAttachmentDefinition " + def.Namespace + "/" + def.Name
 }

@@ -2,9 +2,7 @@ package nad
 
 import (
 	"encoding/json"
-	"maps"
 	"reflect"
-	"slices"
 )
 
 // A Plugin is the configuration of one CNI plugin: one of this package's
@@ -13,6 +11,7 @@ import (
 type Plugin interface {
 	// Type returns the name of the plugin's binary: the key type.
 	Type() string
+	common() Common
 	check(c *checker)
 }
 
@@ -171,26 +170,19 @@ func newPlugin(plugin string) reflect.Value {
 	return v.Elem()
 }
 
+// newIPAM returns an addressable zero configuration for the binary.
+func newIPAM(plugin string) reflect.Value {
+	if known, ok := ipamTypes[plugin]; ok {
+		return reflect.New(known).Elem()
+	}
+	return reflect.ValueOf(&Raw{Plugin: plugin}).Elem()
+}
+
 func otherThan(usual, plugin string) string {
 	if plugin == usual {
 		return ""
 	}
 	return plugin
-}
-
-// capabilitiesOf returns the capabilities that a plugin has, sorted.
-func capabilitiesOf(p Plugin) []Capability {
-	capabilities := commonOf(p).Capabilities
-	if len(capabilities) == 0 {
-		return nil
-	}
-	var on []Capability
-	for _, capability := range slices.Sorted(maps.Keys(capabilities)) {
-		if capabilities[capability] {
-			on = append(on, capability)
-		}
-	}
-	return on
 }
 
 // hasIPAM reports whether a plugin asks for addresses: without a type it does
@@ -214,11 +206,6 @@ func ipamField(p Plugin) IPAM {
 	}
 	ipam, _ := reflect.TypeAssert[IPAM](v.FieldByIndex(index))
 	return ipam
-}
-
-// commonOf returns the keys that every plugin has.
-func commonOf(p Plugin) Common {
-	return p.(interface{ common() Common }).common()
 }
 
 func (c Common) common() Common { return c }

@@ -47,6 +47,9 @@ func (r *report) add(p problem) {
 	if isError {
 		r.errs++
 	}
+	if r.problems == nil {
+		r.problems = make([]problem, 0, 4) // they are large, and seldom more
+	}
 	r.problems = append(r.problems, p)
 }
 

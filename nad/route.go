@@ -9,8 +9,13 @@ import (
 // routes looks at the routes of an IPAM. The gateways of routes are only
 // judged where the pods' addresses are certain.
 func (k *checker) routes(routes []Route, subnets []subnet, certain bool) {
-	seen := make(map[string]bool, len(routes))
-	reachable := slices.Clone(subnets[:min(most, len(subnets))])
+	type identity struct {
+		dst, table string
+		gw         netip.Addr
+		priority   int
+	}
+	seen := make(map[identity]bool)
+	reachable := slices.Clip(subnets[:min(most, len(subnets))])
 	certain = certain && len(subnets) <= most // judging more of either would take long
 	for i, route := range routes {
 		k := k.at("routes", i)
@@ -33,7 +38,7 @@ func (k *checker) routes(routes []Route, subnets []subnet, certain bool) {
 		if gw.IsUnspecified() && gw.Is4() == dst.Addr().Is4() {
 			gw = netip.Addr{} // as good as none
 		}
-		id := route.Dst + " " + gw.String() + " " + strconv.Itoa(route.Priority) + " " + number(route.Table)
+		id := identity{route.Dst, number(route.Table), gw, route.Priority}
 		if seen[id] {
 			k.fail("route", duplicate("dst", route.Dst))
 		}

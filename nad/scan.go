@@ -3,46 +3,124 @@ package nad
 import (
 	"bytes"
 	"encoding/json"
+	"iter"
 	"strings"
 	"unicode/utf8"
 )
 
-// The functions of this file take JSON apart one level at a time. They are
-// given only text that json.Valid accepted, so nothing in them can fail.
+// A tree is a JSON value taken apart: the first node is the value itself, those
+// after it are what is inside, in the order of the text.
+type tree []node
 
-// A member is one key of an object with its value, as written.
-type member struct {
-	key   string
-	value string
+// A node is one value of a text.
+type node struct {
+	key  string // of a member of an object
+	text string // the value as it is written
+	size int    // how many nodes it has, itself included
 }
 
-// members returns the members of an object in their order, duplicates too.
-func members(object string) []member {
-	out := make([]member, 0, 8)
-	for i := skipSpace(object, 1); object[i] != '}'; {
-		end := skipValue(object, i)
-		key := unquote(object[i:end])
-		i = skipSpace(object, skipSpace(object, end)+1) // beyond the colon
-		end = skipValue(object, i)
-		out = append(out, member{key, object[i:end]})
-		if i = skipSpace(object, end); object[i] == ',' {
-			i = skipSpace(object, i+1)
-		}
-	}
-	return out
+// newTree takes a text apart in one pass. It is given only what json.Valid
+// accepted, so nothing in this file can fail.
+func newTree(text string) tree {
+	// Each value but the first follows a comma or an opening bracket. More than
+	// a thousand are no network, and commas in a string are no values.
+	nodes := 1 + strings.Count(text, ",") + strings.Count(text, "{") + strings.Count(text, "[")
+	t, _ := appendValue(make(tree, 0, min(nodes, 1000)), "", text, skipSpace(text, 0))
+	return t
 }
 
-// elements returns the values of an array.
-func elements(array string) []string {
-	var out []string
-	for i := skipSpace(array, 1); array[i] != ']'; {
-		end := skipValue(array, i)
-		out = append(out, array[i:end])
-		if i = skipSpace(array, end); array[i] == ',' {
-			i = skipSpace(array, i+1)
+func (t tree) key() string  { return t[0].key }
+func (t tree) text() string { return t[0].text }
+
+func (t tree) isNull() bool   { return t.is('n') }
+func (t tree) isString() bool { return t.is('"') }
+func (t tree) isObject() bool { return t.is('{') }
+func (t tree) isArray() bool  { return t.is('[') }
+
+// is reports whether the value is of the type that begins with the letter.
+func (t tree) is(first byte) bool { return t[0].text[0] == first }
+
+// inside returns the members of an object, duplicates too, or the elements of
+// an array, in their order.
+func (t tree) inside() iter.Seq[tree] {
+	return func(yield func(tree) bool) {
+		for i := 1; i < len(t); i += t[i].size {
+			if !yield(t[i : i+t[i].size]) {
+				return
+			}
 		}
 	}
-	return out
+}
+
+// count returns how many members or elements there are.
+func (t tree) count() int {
+	n := 0
+	for range t.inside() {
+		n++
+	}
+	return n
+}
+
+// appendValue adds the value that begins at i, with what is inside it, and
+// returns where it ends.
+func appendValue(t tree, key, text string, i int) (all tree, end int) {
+	start, self := i, len(t)
+	t = append(t, node{key: key})
+	switch text[i] {
+	case '"':
+		i = skipString(text, i)
+	case '{', '[':
+		t, i = appendInside(t, text, i)
+	default:
+		i = skipLiteral(text, i)
+	}
+	t[self].text, t[self].size = text[start:i], len(t)-self
+	return t, i
+}
+
+// appendInside adds the members of the object, or the elements of the array,
+// that begins at i.
+func appendInside(t tree, text string, i int) (all tree, end int) {
+	isObject := text[i] == '{'
+	for i = skipSpace(text, i+1); text[i] != '}' && text[i] != ']'; {
+		key := ""
+		if isObject {
+			end := skipString(text, i)
+			key = unquote(text[i:end])
+			i = skipSpace(text, skipSpace(text, end)+1) // beyond the colon
+		}
+		t, i = appendValue(t, key, text, i)
+		if i = skipSpace(text, i); text[i] == ',' {
+			i = skipSpace(text, i+1)
+		}
+	}
+	return t, i + 1
+}
+
+func skipSpace(text string, i int) int {
+	for i < len(text) && isSpace(text[i]) {
+		i++
+	}
+	return i
+}
+
+func isSpace(c byte) bool { return c == ' ' || c == '\n' || c == '\t' || c == '\r' }
+
+func skipString(text string, i int) int {
+	for i++; text[i] != '"'; i++ {
+		if text[i] == '\\' {
+			i++
+		}
+	}
+	return i + 1
+}
+
+// skipLiteral skips a number, true, false or null.
+func skipLiteral(text string, i int) int {
+	for i < len(text) && !isSpace(text[i]) && text[i] != ',' && text[i] != ']' && text[i] != '}' {
+		i++
+	}
+	return i
 }
 
 // unquote returns the string that a JSON string stands for.
@@ -61,58 +139,4 @@ func compact(value string) json.RawMessage {
 	var b bytes.Buffer
 	_ = json.Compact(&b, []byte(value)) // it is valid JSON
 	return b.Bytes()
-}
-
-func isNull(value string) bool { return value[0] == 'n' }
-
-func skipSpace(text string, i int) int {
-	for i < len(text) && (text[i] == ' ' || text[i] == '\n' || text[i] == '\t' || text[i] == '\r') {
-		i++
-	}
-	return i
-}
-
-// skipValue returns the end of the value that begins at i.
-func skipValue(text string, i int) int {
-	depth := 0
-	for {
-		switch text[i] {
-		case '"':
-			i = skipString(text, i)
-		case '{', '[':
-			depth++
-			i++
-		case '}', ']':
-			depth--
-			i++
-		case ' ', '\n', '\t', '\r', ',', ':':
-			i++
-			continue // never the end of a value
-		default:
-			i = skipLiteral(text, i)
-		}
-		if depth == 0 {
-			return i
-		}
-	}
-}
-
-func skipString(text string, i int) int {
-	for i++; text[i] != '"'; i++ {
-		if text[i] == '\\' {
-			i++
-		}
-	}
-	return i + 1
-}
-
-// skipLiteral skips a number, true, false or null.
-func skipLiteral(text string, i int) int {
-	for ; i < len(text); i++ {
-		switch text[i] {
-		case ' ', '\n', '\t', '\r', ',', ']', '}':
-			return i
-		}
-	}
-	return i
 }
