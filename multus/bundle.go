@@ -22,6 +22,8 @@ import (
 type Bundle struct {
 	// Version is the Multus release that the manifest belongs to.
 	Version string
+	// Config is what Render was given. Changing it changes nothing.
+	Config Config
 
 	// Namespace is nil for DefaultNamespace, which exists in every cluster.
 	Namespace          *corev1.Namespace

@@ -31,6 +31,7 @@ func Render(config Config) (*Bundle, error) {
 	if err != nil {
 		return nil, err
 	}
+	config.DeepCopyInto(&b.bundle.Config)
 	for _, f := range fixes {
 		if f.applies(b) && !slices.Contains(config.Skip, f.Name) {
 			f.apply(b)

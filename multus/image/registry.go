@@ -47,7 +47,7 @@ func (o RegistryOptions) remote() []remote.Option {
 	}
 	return []remote.Option{
 		remote.WithAuthFromKeychain(keychain),
-		remote.WithTransport(&transport{base: base}),
+		remote.WithTransport(&retrier{base: base}),
 		remote.WithRetryBackoff(remote.Backoff{Steps: 1}),
 		remote.WithUserAgent(userAgent),
 	}

@@ -19,14 +19,14 @@ const (
 	mostPause  = 30 * time.Second       // what a registry asks for by Retry-After is cut to this
 )
 
-// transport tries requests that only read again, and listens to the request's
+// retrier tries requests that only read again, and listens to the request's
 // context while it waits. It limits what answers may hold that are not blobs.
-type transport struct {
+type retrier struct {
 	base http.RoundTripper
 }
 
 // RoundTrip sends one request.
-func (t *transport) RoundTrip(request *http.Request) (*http.Response, error) {
+func (t *retrier) RoundTrip(request *http.Request) (*http.Response, error) {
 	reads := request.Method == http.MethodGet || request.Method == http.MethodHead
 	pause := firstPause
 	for attempt := 1; ; attempt++ {
