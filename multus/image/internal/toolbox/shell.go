@@ -13,9 +13,10 @@ import (
 )
 
 // shell runs the program of "-c", that in a file, or what it reads from
-// standard input. It knows the options of set: "sh -eu -c PROGRAM NAME ARG...".
+// standard input, of which it leaves nothing for others. It knows the options of
+// set: "sh -eu -c PROGRAM NAME ARG...".
 func shell(ctx context.Context, c call) int {
-	options, program, params := shellArgs(c.args)
+	options, name, program, params := shellArgs(c.args)
 	runner, err := interp.New(
 		interp.Params(append(options, params...)...),
 		interp.StdIO(c.stdin, c.stdout, c.stderr),
@@ -31,7 +32,7 @@ func shell(ctx context.Context, c call) int {
 	if err != nil {
 		return c.fail(err)
 	}
-	file, err := syntax.NewParser().Parse(strings.NewReader(source), c.name)
+	file, err := syntax.NewParser().Parse(strings.NewReader(source), name)
 	if err != nil {
 		fmt.Fprintln(c.stderr, err)
 		return 2
@@ -39,10 +40,10 @@ func shell(ctx context.Context, c call) int {
 	return c.status(runner.Run(ctx, file))
 }
 
-// shellArgs tells the options of set, the program, nil for standard input, and
-// the program's parameters.
-func shellArgs(args []string) (options []string, program func() (string, error), params []string) {
-	command := false
+// shellArgs tells the options of set, the program's name, which is its $0, the
+// program, nil for standard input, and its parameters.
+func shellArgs(args []string) (options []string, name string, program func() (string, error), params []string) {
+	command, name := false, "sh"
 	for len(args) > 0 && len(args[0]) > 1 && args[0][0] == '-' && args[0] != "--" {
 		option := strings.ReplaceAll(args[0], "c", "")
 		command = command || option != args[0]
@@ -57,20 +58,21 @@ func shellArgs(args []string) (options []string, program func() (string, error),
 	options = append(options, "--")
 	switch {
 	case len(args) == 0:
-		return options, nil, nil
+		return options, name, nil, nil
 	case command:
 		program = func() (string, error) { return args[0], nil }
 		if len(args) > 1 {
-			params = args[2:] // args[1] is the program's name
+			name, params = args[1], args[2:]
 		}
 	default:
+		name = args[0]
 		program = func() (string, error) {
 			content, err := os.ReadFile(args[0])
 			return string(content), err
 		}
 		params = args[1:]
 	}
-	return options, program, params
+	return options, name, program, params
 }
 
 // interactive runs each line as it comes, and prompts a terminal for it.

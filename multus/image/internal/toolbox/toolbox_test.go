@@ -3,6 +3,7 @@ package main // a program cannot be imported
 import (
 	"bytes"
 	"context"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -40,8 +41,22 @@ func newBox(t *testing.T, files map[string]string) box {
 
 // run returns what a tool prints, errors included, and its status.
 func (b box) run(stdin string, args ...string) (string, int) {
+	b.t.Helper()
+	// A file, as it is for a program: from another reader the shell would copy
+	// what its programs may want to read, at a time of its own.
+	input, err := os.Create(filepath.Join(b.t.TempDir(), "stdin"))
+	if err == nil {
+		_, err = input.WriteString(stdin)
+	}
+	if err == nil {
+		_, err = input.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer input.Close()
 	var out bytes.Buffer
-	status := run(b.t.Context(), args, call{dir: b.dir, stdin: strings.NewReader(stdin), stdout: &out, stderr: &out})
+	status := run(b.t.Context(), args, call{dir: b.dir, stdin: input, stdout: &out, stderr: &out})
 	return strings.ReplaceAll(out.String(), b.dir, "DIR"), status
 }
 
@@ -214,7 +229,7 @@ func TestSleepEnds(t *testing.T) {
 
 func TestShell(t *testing.T) {
 	script := filepath.Join(t.TempDir(), "script")
-	if err := os.WriteFile(script, []byte(`echo "$# $1"; exit 4`), 0o600); err != nil {
+	if err := os.WriteFile(script, []byte(`echo "${0##*/} $# $1"; exit 4`), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	tests := []struct {
@@ -224,7 +239,8 @@ func TestShell(t *testing.T) {
 		out    string
 		status int
 	}{
-		{name: "-c", args: []string{"-c", `echo "$# $1 $2"`, "name", "a b", "-x"}, out: "2 a b -x\n"},
+		{name: "-c", args: []string{"-c", `echo "$0 $# $1 $2"`, "a name", "a b", "-x"}, out: "a name 2 a b -x\n"},
+		{name: "-c without a name", args: []string{"-c", `echo "$0 $#"`}, out: "sh 0\n"},
 		{name: "options", args: []string{"-ec", "false; echo not"}, status: 1},
 		{name: "options of their own", args: []string{"-u", "-c", `echo "$none"; echo not`}, out: "none: unbound variable\n", status: 1},
 		{name: "unknown option", args: []string{"-Q", "-c", "true"}, out: "sh: invalid option: \"-Q\"\n", status: 1},
@@ -233,8 +249,8 @@ func TestShell(t *testing.T) {
 		{name: "no tool", args: []string{"-c", "PATH=; awk"}, out: "\"awk\": executable file not found in $PATH\n", status: 127},
 		{name: "exec", args: []string{"-c", "exec sleep 0; echo not"}},
 		{name: "syntax", args: []string{"-c", "if"}, out: "sh:1:1: `if` must be followed by a statement list\n", status: 2},
-		{name: "file", args: []string{script, "a"}, out: "1 a\n", status: 4},
-		{name: "file behind --", args: []string{"--", script}, out: "0 \n", status: 4},
+		{name: "file", args: []string{script, "a"}, out: "script 1 a\n", status: 4},
+		{name: "file behind --", args: []string{"--", script}, out: "script 0 \n", status: 4},
 		{name: "no file", args: []string{"/nonexistent"}, out: "sh: open /nonexistent: no such file or directory\n", status: 1},
 		{name: "standard input", stdin: "x=1\nif true; then\necho $x; fi\nfalse\n", out: "1\n", status: 1},
 		{name: "exit in standard input", stdin: "exit 5\necho not\n", status: 5},
