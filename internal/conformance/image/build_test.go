@@ -64,6 +64,7 @@ func TestBuild(t *testing.T) {
 					starts(t, arch, release, files)
 				}
 			})
+			t.Run("containers", func(t *testing.T) { containers(t, index, release) })
 			t.Run("documents", func(t *testing.T) {
 				for _, files := range images {
 					documents(t, files)
@@ -208,7 +209,7 @@ func starts(t *testing.T, arch, release string, files map[string][]byte) {
 		{bin + "multus-daemon", []string{"-version"}, 4, "version:" + release + "(built by multihome)"},
 		{bin + "multus-shim", []string{"-version"}, 0, release},
 		{bin + "install_multus", []string{"--help"}, 1, "specify installer type"},
-		{bin + "passthru", nil, 1, "CNI_COMMAND"},
+		{bin + "passthru", nil, 0, "Passthrough CNI Plugin"},
 		{"/plugins/macvlan", nil, 0, "v1.9.1"},
 		{"/bin/toolbox", []string{"sh", "-c", `x=$(echo a | cat) && for i in 1 2; do echo "$x$i"; done | grep a2; exit 7`}, 7, "a2"},
 	}
