@@ -23,6 +23,9 @@ const (
 	ActionCreate Action = "created"
 	// ActionUpdate means that fields of the object change.
 	ActionUpdate Action = "updated"
+	// ActionRemove means that the object goes: the DaemonSet of an
+	// architecture that Config.ArchImages names no more.
+	ActionRemove Action = "removed"
 )
 
 // Change is one object of a [Plan] or a [Result].

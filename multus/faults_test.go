@@ -61,6 +61,10 @@ func calls() []call {
 	return []call{
 		{name: "install", run: installing(multus.InstallOptions{})},
 		{name: "upgrade", prepare: older, run: installing(multus.InstallOptions{})},
+		{name: "retire", prepare: func(t *testing.T, cluster *multustest.Cluster) {
+			install(t, cluster, multus.Config{ArchImages: map[string]string{"amd64": ownImage}}, multus.InstallOptions{})
+			ofOthers(t, cluster)
+		}, run: installing(multus.InstallOptions{})},
 		{name: "adopt", prepare: byKubectl, run: installing(adopt), finish: adopt},
 		{name: "plan", prepare: older, run: func(ctx context.Context, installer *multus.Installer) error {
 			_, err := installer.Plan(ctx)

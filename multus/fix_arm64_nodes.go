@@ -34,7 +34,7 @@ var arm64Fix = fix{
 // carry another "name" label, which is what the selector looks at.
 func archDaemonSet(b *build, arch string) *appsv1.DaemonSet {
 	ds := b.daemonSet().DeepCopy()
-	ds.Name += "-" + arch
+	ds.Name = archDaemonSetName(arch)
 	name := "multus-" + arch
 	ds.Labels["name"] = name
 	ds.Spec.Selector.MatchLabels["name"] = name
@@ -45,6 +45,9 @@ func archDaemonSet(b *build, arch string) *appsv1.DaemonSet {
 	container(spec.InitContainers, "install-multus-binary").Image = b.config.ArchImages[arch]
 	return ds
 }
+
+// archDaemonSetName is the name of an architecture's own DaemonSet.
+func archDaemonSetName(arch string) string { return daemonSetName + "-" + arch }
 
 // requireArch limits the pod to nodes whose architecture is, or is not, listed.
 func requireArch(spec *corev1.PodSpec, operator corev1.NodeSelectorOperator, archs ...string) {

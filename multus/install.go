@@ -23,6 +23,7 @@ type InstallOptions struct {
 	// the install: "cilium/exclusive".
 	Ignore []string
 	// NoWait returns once everything is applied. Status tells of the rollout.
+	// The pods of a DaemonSet that is removed are waited for all the same.
 	NoWait bool
 	// Progress is called for every event, in order, from this goroutine. The
 	// install waits for it. Nil: no events.
@@ -66,7 +67,8 @@ func (r *Result) String() string {
 // looks for what stands against it, then asks the API server by dry run about
 // every object that exists, and only then applies, the DaemonSet last. If it
 // is cut off anywhere, another Install finishes the job; no node loses its
-// primary CNI by it.
+// primary CNI by it. The DaemonSet of an architecture that Config.ArchImages
+// names no more is removed first, and its pods end before others take its nodes.
 //
 // The Result is not nil, and tells how far Install came, unless the cluster
 // could not be read. Errors to test for: a *[PreflightError] says that nothing
@@ -91,12 +93,15 @@ func (i *Installer) Install(ctx context.Context, options InstallOptions) (*Resul
 	if err != nil {
 		return result, err
 	}
-	if !settled(states) {
+	if !t.settled(states) {
 		if err := i.checkBefore(ctx, t, states, options, result, emit); err != nil {
 			return result, err
 		}
 	}
 	if states, err = i.adopt(ctx, states, options, emit); err != nil {
+		return result, err
+	}
+	if err := i.retire(ctx, t, result, emit); err != nil {
 		return result, err
 	}
 	live, err := i.write(ctx, states, options, result, emit)
@@ -137,7 +142,11 @@ func (i *Installer) checkBefore(ctx context.Context, t *target, states []apply.S
 	if err != nil {
 		return err
 	}
-	result.Findings = slices.Concat(t.bundle.Findings, preflight(t, states), cluster)
+	images, err := i.imageFindings(ctx, t)
+	if err != nil {
+		return err
+	}
+	result.Findings = slices.Concat(t.bundle.Findings, preflight(t, states), cluster, images)
 	for _, f := range result.Findings {
 		emit(Event{Type: EventFinding, Finding: &f})
 	}

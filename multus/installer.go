@@ -18,6 +18,7 @@ import (
 type Installer struct {
 	client client.Client
 	config Config
+	images ImageVerifier // nil: images are not looked into
 }
 
 // NewInstaller returns an Installer for config. It sends no request. The error
@@ -53,6 +54,8 @@ type target struct {
 	bundle *Bundle
 	// desired holds the Bundle's objects as they are sent, in apply order.
 	desired []*unstructured.Unstructured
+	// retired are live DaemonSets of ours that the Bundle has no more.
+	retired []*unstructured.Unstructured
 }
 
 // aim looks at the cluster and renders for it.
@@ -72,6 +75,7 @@ func (i *Installer) aim(ctx context.Context) (*target, error) {
 	if t.bundle, err = Render(t.config); err != nil {
 		return nil, fmt.Errorf("render for platform %s: %w", t.config.Platform, err)
 	}
+	t.retired = t.retiredDaemonSets()
 	t.desired, err = t.bundle.unstructured()
 	return t, err
 }
@@ -94,8 +98,11 @@ func (i *Installer) read(ctx context.Context, t *target) ([]apply.State, error) 
 	return states, nil
 }
 
-// settled reports whether nothing needs to be written.
-func settled(states []apply.State) bool {
+// settled reports whether nothing needs to be written or removed.
+func (t *target) settled(states []apply.State) bool {
+	if len(t.retired) > 0 {
+		return false
+	}
 	for _, s := range states {
 		if !s.Settled(FieldManager) {
 			return false

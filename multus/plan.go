@@ -64,7 +64,7 @@ func (i *Installer) Plan(ctx context.Context) (*Plan, error) {
 		return nil, err
 	}
 	plan := &Plan{Version: t.bundle.Version, Platform: t.config.Platform, Fixes: t.bundle.Fixes}
-	missing, err := i.missing(ctx, InstallerRBAC(t.config), "bind the roles that InstallerRBAC returns")
+	missing, err := i.missing(ctx, installerRoles(t.config, namesOf(t.retired)), "bind the roles that InstallerRBAC returns")
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +76,12 @@ func (i *Installer) Plan(ctx context.Context) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	plan.Findings = slices.Concat(t.bundle.Findings, preflight(t, states), cluster, missing)
+	images, err := i.imageFindings(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	plan.Findings = slices.Concat(t.bundle.Findings, preflight(t, states), cluster, images, missing)
+	plan.Changes = t.removals()
 	for _, state := range states {
 		if state.Settled(FieldManager) {
 			plan.Changes = append(plan.Changes, Change{Object: objectName(state.Desired), Action: ActionNone})

@@ -40,7 +40,7 @@ func otherMultus(t *target) []multihome.Finding {
 	for _, found := range t.survey.existing() {
 		ours := slices.ContainsFunc(t.bundle.DaemonSets, func(ds *appsv1.DaemonSet) bool {
 			return ds.Namespace == found.Namespace && ds.Name == found.Name
-		})
+		}) || find(t.retired, found.Namespace, found.Name) != nil
 		f := multihome.Finding{
 			Object: fmt.Sprintf("DaemonSet %s/%s", found.Namespace, found.Name),
 			Source: "multus-cni #1129, #1162",

@@ -21,11 +21,26 @@ const installerRoleName = "multihome-installer"
 // the namespace before; Install labels it.
 //
 // The pods' own permissions are another matter: they are in [Bundle].
+//
+// It may delete DaemonSets that bear the name of one for an architecture: an
+// Installer whose Config.ArchImages names fewer than the one before removes
+// these.
 func InstallerRBAC(config Config) []client.Object {
+	var others []string
+	for _, arch := range architectures {
+		if _, named := config.ArchImages[arch]; !named {
+			others = append(others, archDaemonSetName(arch))
+		}
+	}
+	return installerRoles(config, others)
+}
+
+// installerRoles are the roles with permission to delete the DaemonSets named.
+func installerRoles(config Config, retired []string) []client.Object {
 	namespace := config.namespace()
-	names := []string{"kube-multus-ds"}
+	names := []string{daemonSetName}
 	for arch := range config.ArchImages {
-		names = append(names, "kube-multus-ds-"+arch)
+		names = append(names, archDaemonSetName(arch))
 	}
 	slices.Sort(names)
 	clusterRules := []rbacv1.PolicyRule{
@@ -55,6 +70,9 @@ func InstallerRBAC(config Config) []client.Object {
 		rule("apps", "daemonsets", []string{"patch"}, names...),
 		rule("", "pods", []string{"list", "watch"}),
 		rule("", "events", []string{"list"}),
+	}
+	if len(retired) > 0 {
+		rules = append(rules, rule("apps", "daemonsets", []string{"delete"}, retired...))
 	}
 	return roles(installerRoleName, namespace, clusterRules, rules)
 }

@@ -106,6 +106,7 @@ func (i *Installer) Status(ctx context.Context) (*Status, error) {
 			status.Drift = append(status.Drift, localChange(state))
 		}
 	}
+	status.Drift = append(status.Drift, t.removals()...)
 	err = live.EachPage(ctx, i.client, live.List("v1", "Pod"), func(object *unstructured.Unstructured) error {
 		pod, err := convert[corev1.Pod](object)
 		if err == nil {

@@ -141,7 +141,7 @@ func (u *uninstall) removeDaemonSets(ctx context.Context) error {
 			return err
 		}
 	}
-	return u.waitGone(ctx, gone{multusLabels, daemonSetName})
+	return u.waitGone(ctx, goneByPrefix(multusLabels, daemonSetName))
 }
 
 // clean runs the cleaner on every node and waits until those that are up are
@@ -242,7 +242,7 @@ func (u *uninstall) removeCleaners(ctx context.Context) error {
 			return err
 		}
 	}
-	return u.waitGone(ctx, gone{cleanerLabels, cleanerName})
+	return u.waitGone(ctx, goneByPrefix(cleanerLabels, cleanerName))
 }
 
 // removeObjects deletes the rest, in the order opposite to that of applying.

@@ -15,11 +15,17 @@ import (
 	"github.com/multihome/multihome/internal/live"
 )
 
-// gone is whose end is waited for: the pods with labels of the DaemonSets whose
-// names begin so.
+// gone is whose end is waited for: the pods with labels of the DaemonSets that
+// names reports true for.
 type gone struct {
 	labels client.MatchingLabels
-	prefix string
+	what   string // for people
+	names  func(daemonSet string) bool
+}
+
+// goneByPrefix is for DaemonSets whose names begin so.
+func goneByPrefix(labels client.MatchingLabels, prefix string) gone {
+	return gone{labels: labels, what: prefix, names: func(name string) bool { return strings.HasPrefix(name, prefix) }}
 }
 
 // waitGone returns when no such pod is left, but on nodes that are down: there
@@ -42,7 +48,7 @@ func (u *uninstall) waitGone(ctx context.Context, g gone) error {
 		if ctx.Err() != nil {
 			err = ctx.Err()
 		}
-		return fmt.Errorf("wait until the pods of %s in namespace %s are gone: %w", g.prefix, u.namespace, err)
+		return fmt.Errorf("wait until the pods of %s in namespace %s are gone: %w", g.what, u.namespace, err)
 	}
 }
 
@@ -109,7 +115,7 @@ func (u *uninstall) podChanges(ctx context.Context, labels client.MatchingLabels
 // take notes a pod that is still there.
 func (g gone) take(left map[string]string, pod *unstructured.Unstructured) {
 	for _, owner := range pod.GetOwnerReferences() {
-		if owner.Kind == "DaemonSet" && strings.HasPrefix(owner.Name, g.prefix) {
+		if owner.Kind == "DaemonSet" && g.names(owner.Name) {
 			left[pod.GetName()], _, _ = unstructured.NestedString(pod.Object, "spec", "nodeName")
 		}
 	}

@@ -79,7 +79,7 @@ func (v *verification) judge(p platform, s *search, layers []v1.Descriptor) {
 	}
 	for _, machine := range slices.Sorted(maps.Keys(wrong)) {
 		v.add(multihome.SeverityError, "image/wrong-machine", p,
-			fmt.Sprintf("%s built for %s: %s; such a program ends with exec format error", isAre(wrong[machine]), machine, few(wrong[machine])), archRemedy(p), archSource)
+			fmt.Sprintf("%s %s built for %s; such a program ends with exec format error", few(wrong[machine]), isAre(wrong[machine]), machine), archRemedy(p), archSource)
 	}
 	unread := ""
 	if s.unread > 0 {
@@ -99,11 +99,11 @@ func (v *verification) judge(p platform, s *search, layers []v1.Descriptor) {
 	}
 	if len(notPrograms) > 0 {
 		v.add(multihome.SeverityError, "image/no-program", p,
-			fmt.Sprintf("%s no program: %s", isAre(notPrograms), few(notPrograms)), "build the image anew", "execve(2), ENOEXEC")
+			fmt.Sprintf("%s %s no program", few(notPrograms), isAre(notPrograms)), "build the image anew", "execve(2), ENOEXEC")
 	}
 	if len(notExecutable) > 0 {
 		v.add(multihome.SeverityError, "image/not-executable", p,
-			fmt.Sprintf("%s not executable: %s", isAre(notExecutable), few(notExecutable)), "build the image anew with mode 0755", "execve(2), EACCES")
+			fmt.Sprintf("%s %s not executable", few(notExecutable), isAre(notExecutable)), "build the image anew with mode 0755", "execve(2), EACCES")
 	}
 	if s.tree.escapes > 0 {
 		v.add(multihome.SeverityWarning, "image/path-escape", p,

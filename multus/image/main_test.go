@@ -102,6 +102,9 @@ func tarOf(t testing.TB, files ...file) []byte {
 		case strings.HasSuffix(f.name, "/"):
 			h.Typeflag = tar.TypeDir
 		}
+		if f.kind == tar.TypeXGlobalHeader {
+			h = &tar.Header{Typeflag: f.kind, PAXRecords: map[string]string{"comment": f.name}}
+		}
 		if err := w.WriteHeader(h); err != nil {
 			t.Fatal(err)
 		}

@@ -14,7 +14,7 @@ var releaseTag = regexp.MustCompile(`:(v\d+\.\d+\.\d+)\b`)
 // choosePrograms fills in what a DaemonSet runs where the caller names nothing.
 func (v *verification) choosePrograms() error {
 	v.programs, v.optional = v.options.Programs, v.options.Optional
-	if len(v.programs) > 0 {
+	if v.programs != nil {
 		return nil
 	}
 	version := multus.DefaultVersion
@@ -27,7 +27,7 @@ func (v *verification) choosePrograms() error {
 	}
 	for _, use := range bundle.ImageUses() {
 		v.programs = use.Programs
-		if len(v.optional) == 0 {
+		if v.optional == nil {
 			v.optional = use.Optional
 		}
 	}

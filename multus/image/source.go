@@ -2,6 +2,7 @@ package image
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -29,6 +30,7 @@ type source interface {
 // document is a manifest or an index: one of the two is set.
 type document struct {
 	v1.Descriptor
+	raw   []byte
 	image *v1.Manifest
 	index *v1.IndexManifest
 }
@@ -36,7 +38,7 @@ type document struct {
 // parseDocument reads a manifest or an index. What it is says the document
 // itself: what was said elsewhere may only agree.
 func parseDocument(desc v1.Descriptor, raw []byte) (document, error) {
-	doc := document{Descriptor: desc}
+	doc := document{Descriptor: desc, raw: raw}
 	var shape struct {
 		MediaType types.MediaType   `json:"mediaType"`
 		Schema    int               `json:"schemaVersion"`
@@ -48,10 +50,8 @@ func parseDocument(desc v1.Descriptor, raw []byte) (document, error) {
 		return doc, fmt.Errorf("manifest %s: %w", desc.Digest, err)
 	}
 	isIndex, isImage := shape.Manifests != nil, shape.Layers != nil || shape.Config != nil
-	mediaType := shape.MediaType
-	if mediaType == "" {
-		mediaType = desc.MediaType
-	}
+	mediaType := cmp.Or(shape.MediaType, desc.MediaType)
+	doc.MediaType = mediaType
 	switch {
 	case shape.Schema == 1:
 		return doc, fmt.Errorf("manifest %s: has schema 1, which container runtimes no longer take; push the image anew", desc.Digest)
@@ -104,5 +104,5 @@ func open(ctx context.Context, ref string, options VerifyOptions) (source, error
 	if at, ok := strings.CutPrefix(ref, tarballPrefix); ok {
 		return openTarball(ctx, at, options.Limits.orDefault())
 	}
-	return newRemote(ref, options)
+	return newRemote(ref, options.Registry, options.Limits.orDefault())
 }

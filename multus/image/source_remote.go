@@ -33,20 +33,20 @@ type remoteSource struct {
 	bytes      int64
 }
 
-func newRemote(ref string, options VerifyOptions) (*remoteSource, error) {
-	parsed, err := options.Registry.parse(ref)
+func newRemote(ref string, options RegistryOptions, limits Limits) (*remoteSource, error) {
+	parsed, err := options.parse(ref)
 	if err != nil {
 		return nil, err
 	}
-	candidates, err := options.Registry.candidates(parsed)
+	candidates, err := options.candidates(parsed)
 	if err != nil {
 		return nil, err
 	}
-	puller, err := remote.NewPuller(options.Registry.remote()...)
+	puller, err := remote.NewPuller(options.remote()...)
 	if err != nil {
 		return nil, err
 	}
-	return &remoteSource{puller: puller, candidates: candidates, limit: options.Limits.orDefault().Manifest}, nil
+	return &remoteSource{puller: puller, candidates: candidates, limit: limits.Manifest}, nil
 }
 
 // root asks the mirrors first. It remembers who answered.

@@ -18,13 +18,13 @@ type VerifyOptions struct {
 	Platforms []string
 	// Programs that the image must hold and that must be built for the
 	// platform: absolute paths, names that are looked up in the image's PATH,
-	// or "/plugins/*" for every program of a directory. Empty: what the
+	// or "/plugins/*" for every program of a directory. Nil: what the
 	// DaemonSet runs of the release that the image's tag names, or else of
-	// multus.DefaultVersion.
+	// multus.DefaultVersion. Empty and not nil: only the platforms count.
 	Programs []string
 	// Optional programs are those that only an uninstall needs: one that is
-	// missing is a warning. Empty: none if Programs are given, else those of
-	// an uninstall.
+	// missing is a warning. Nil: none if Programs are given, else those of an
+	// uninstall.
 	Optional []string
 	// Whole reads every layer to its end, so that all digests are compared.
 	// Otherwise reading stops once every program is found, and a container

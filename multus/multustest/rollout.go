@@ -79,13 +79,23 @@ func (c *Cluster) syncDaemonSets() {
 		r := c.newRollout(set)
 		r.saveRevision()
 		if c.mode == RolloutAuto || c.starting || c.isPrimary(set) {
-			for _, node := range r.nodes {
-				if r.needed(node) {
-					r.step(node)
-				}
-			}
+			r.roll()
 		}
 		r.saveStatus()
+	}
+}
+
+// roll steps as long as a node needs it: one that gets its pod lets an update
+// go on at another.
+func (r *rollout) roll() {
+	for again := true; again; {
+		again = false
+		for _, node := range r.nodes {
+			if r.needed(node) {
+				r.step(node)
+				again = true
+			}
+		}
 	}
 }
 

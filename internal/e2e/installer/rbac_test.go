@@ -126,6 +126,7 @@ func useEverything(t *testing.T, config multus.Config, roles []client.Object) st
 	if _, err := newInstaller(t, c, old).Install(t.Context(), multus.InstallOptions{NoWait: true}); err != nil {
 		return "first install: " + err.Error()
 	}
+	leaveRetired(t, admin, old)
 	// Nothing starts a pod here, so that the wait ends and the reason is asked for.
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
@@ -144,6 +145,20 @@ func useEverything(t *testing.T, config multus.Config, roles []client.Object) st
 		return "status: " + err.Error()
 	}
 	return ""
+}
+
+// leaveRetired makes the DaemonSet of an architecture that the next Config names
+// no more.
+func leaveRetired(t *testing.T, admin client.Client, config multus.Config) {
+	t.Helper()
+	config.ArchImages = map[string]string{"arm64": "registry.example.com/multus:arm64"}
+	bundle, err := multus.Render(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := admin.Create(t.Context(), bundle.DaemonSets[1], client.FieldOwner(multus.FieldManager)); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // prepare makes what the installer finds: a user with the roles, and Flannel's
