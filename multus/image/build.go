@@ -93,7 +93,7 @@ func (e BuildEvent) String() string {
 // library give the same bytes, wherever it is done. Another Go release gives
 // others; the annotation github.com/multihome/multihome/go says which it was.
 //
-// The result is held in memory, compressed: 90 MB for each platform. [Push],
+// The result is held in memory, compressed: 100 MB for each platform. [Push],
 // [WriteLayout] and [WriteTarball] take it from there.
 //
 // Bad options give all their problems at once. [ErrToolchain] and [ErrModule]

@@ -46,7 +46,6 @@ func entryOf(index v1.ImageIndex, ref string) (v1.Descriptor, error) {
 // WriteLayout writes an index to dir as an OCI image layout, under the name
 // ref: "registry.example.com/multus-cni:v4.3.0-thick". A layout that is there
 // keeps its other images; one of the same name is replaced, and its blobs stay.
-// Skopeo, crane and buildah read it.
 func WriteLayout(index v1.ImageIndex, dir, ref string) error {
 	entry, err := entryOf(index, ref)
 	if err == nil {
@@ -70,9 +69,9 @@ func writeLayout(index v1.ImageIndex, entry v1.Descriptor, dir string) error {
 }
 
 // WriteTarball writes an index to w as a tarball of an OCI image layout, under
-// the name ref: "registry.example.com/multus-cni:v4.3.0-thick". "ctr images
-// import", "docker load" and skopeo read it. The same index and name give the
-// same bytes.
+// the name ref: "registry.example.com/multus-cni:v4.3.0-thick". It is what "ctr
+// images import" takes, under that name. The same index and name give the same
+// bytes.
 func WriteTarball(index v1.ImageIndex, w io.Writer, ref string) error {
 	if err := writeTarball(index, w, ref); err != nil {
 		return fmt.Errorf("write %s as a tarball: %w", ref, err)

@@ -33,11 +33,11 @@ func releases() []string {
 	return []string{"v4.3.0"}
 }
 
-func build(t *testing.T, release string) v1.ImageIndex {
+func build(t *testing.T, release string, platforms ...string) v1.ImageIndex {
 	t.Helper()
 	start, packages := time.Now(), 0
 	index, err := image.Build(t.Context(), image.BuildOptions{
-		Version: release, Plugins: true,
+		Version: release, Plugins: true, Platforms: platforms,
 		Progress: func(e image.BuildEvent) {
 			if e.Step == image.BuildStepCompile {
 				packages++
@@ -73,7 +73,7 @@ func TestBuild(t *testing.T) {
 			t.Run("again", func(t *testing.T) {
 				t.Setenv("TMPDIR", t.TempDir())
 				t.Setenv("GOFLAGS", "-tags=nothing -ldflags=-X=a=b")
-				want, got := digest(t, index), digest(t, build(t, release))
+				want, got := digest(t, index), digest(t, build(t, release, "linux/arm64"))
 				if want != got {
 					t.Errorf("the second build is %s, the first %s", got, want)
 				}
@@ -82,13 +82,20 @@ func TestBuild(t *testing.T) {
 	}
 }
 
+// digest is that of the image for arm64.
 func digest(t *testing.T, index v1.ImageIndex) string {
 	t.Helper()
-	digest, err := index.Digest()
+	manifest, err := index.IndexManifest()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return digest.String()
+	for _, entry := range manifest.Manifests {
+		if entry.Platform.Architecture == "arm64" {
+			return entry.Digest.String()
+		}
+	}
+	t.Fatal("no image for arm64")
+	return ""
 }
 
 // verify holds the image against what manifests and fixes run in it.
