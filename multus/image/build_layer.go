@@ -89,7 +89,7 @@ func (w *layerWriter) add(file layerFile) error {
 		if err != nil {
 			return err
 		}
-		defer opened.Close()
+		defer opened.Close() //nolint:errcheck // it was only read
 		info, err := opened.Stat()
 		if err != nil {
 			return err

@@ -200,7 +200,7 @@ func (w *layerWriter) blob(b blob) error {
 	if err != nil {
 		return err
 	}
-	defer content.Close()
+	defer content.Close() //nolint:errcheck // it was only read
 	at := "blobs/" + b.digest.Algorithm
 	if err := w.directory(at, 0o755); err != nil {
 		return err

@@ -19,7 +19,7 @@ func cp(_ context.Context, c call) int {
 		if err != nil {
 			return err
 		}
-		defer in.Close()
+		defer in.Close() //nolint:errcheck // it was only read
 		info, err := in.Stat()
 		if err != nil {
 			return err

@@ -47,7 +47,7 @@ func (c call) input(name string, read func(name string, content io.Reader) error
 	if err != nil {
 		return err
 	}
-	defer file.Close()
+	defer file.Close() //nolint:errcheck // it was only read
 	return read(name, file)
 }
 

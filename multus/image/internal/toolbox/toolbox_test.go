@@ -54,7 +54,7 @@ func (b box) run(stdin string, args ...string) (string, int) {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	defer input.Close()
+	defer input.Close() //nolint:errcheck // it was only read
 	var out bytes.Buffer
 	status := run(b.t.Context(), args, call{dir: b.dir, stdin: input, stdout: &out, stderr: &out})
 	return strings.ReplaceAll(out.String(), b.dir, "DIR"), status
@@ -274,7 +274,7 @@ func TestTerminal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer null.Close()
+	defer null.Close() //nolint:errcheck // it was only read
 	var out bytes.Buffer
 	if status := run(t.Context(), []string{"sh"}, call{stdin: null, stdout: &out, stderr: &out}); status != 0 || out.String() != "# " {
 		t.Errorf("status %d, output %q, want a prompt for a device", status, out.String())
