@@ -20,10 +20,10 @@ import (
 
 // Errors of [Build] that are found before anything is compiled.
 var (
-	// ErrToolchain: there is no Go command, it cannot be run, or it is too old
+	// ErrToolchain says that there is no Go command, it cannot be run, or it is too old
 	// for what it is to compile.
 	ErrToolchain = toolchain.ErrToolchain
-	// ErrModule: a Go module is not served, cannot be verified, or is not what
+	// ErrModule says that a Go module is not served, cannot be verified, or is not what
 	// it was when its hash was recorded.
 	ErrModule = toolchain.ErrModule
 )

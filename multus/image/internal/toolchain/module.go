@@ -13,7 +13,7 @@ import (
 	"strings"
 )
 
-// ErrModule: a module is not served, is not what it was when its hash was
+// ErrModule says that a module is not served, is not what it was when its hash was
 // recorded, or holds no such commands.
 var ErrModule = errors.New("module cannot be had")
 

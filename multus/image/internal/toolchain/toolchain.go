@@ -28,7 +28,7 @@ import (
 	"time"
 )
 
-// ErrToolchain: there is no Go command, it cannot be run, or it is too old for
+// ErrToolchain says that there is no Go command, it cannot be run, or it is too old for
 // what it is to compile.
 var ErrToolchain = errors.New("no usable Go toolchain")
 
