@@ -41,6 +41,10 @@ conformance: ## hold what we write against the code that reads it: every Talos m
 		(cd $$module && go test -timeout 30m $(TESTFLAGS) ./...); \
 	done
 
+.PHONY: images
+images: ## build and check images of the releases that the tests leave out, too; minutes of processor time for each
+	cd internal/conformance/image && go test -v -timeout 120m . -all
+
 .PHONY: e2e
 e2e: build-e2e ## run the tests on a real API server and, as root, on real nodes
 	cd internal/e2e && go test -p 1 -timeout 60m $(TESTFLAGS) $(E2EFLAGS) ./...

@@ -34,6 +34,11 @@ var bans = []depcheck.Ban{
 		Reason: "what is computed from values needs no client",
 	},
 
+	{
+		Import: "mvdan.cc/sh", Only: []string{"multus/image/internal/toolbox"},
+		Reason: "the shell goes into images, not into programs",
+	},
+
 	// Arrows between our own packages point down only.
 	{
 		Import: modulePath + "/examples",
@@ -79,7 +84,7 @@ var bans = []depcheck.Ban{
 
 	// The library computes: what touches the machine is for tests, tools and examples.
 	{
-		Import: "testing", Only: []string{"internal/golden", "multus/multustest"},
+		Import: "testing", Only: []string{"internal/golden", "multus/multustest", "multus/image/internal/toymodule"},
 		Reason: "it is for tests",
 	},
 	{

@@ -106,8 +106,9 @@ type ReferencePlugins struct {
 	// Install asks for them where the platform alone does not.
 	Install bool `json:"install,omitempty"`
 	// Image holds the plugins, a POSIX shell and chmod, cp, grep, mkdir, mv,
-	// rm, sha256sum and sync. Multus does not start on a node that cannot pull
-	// it. Empty: ghcr.io/home-operations/cni-plugins:1.9.1.
+	// rm, sha256sum and sync, as one does that multus/image builds with Plugins.
+	// Multus does not start on a node that cannot pull it. Empty:
+	// ghcr.io/home-operations/cni-plugins:1.9.1.
 	Image string `json:"image,omitempty"`
 	// Dir is where they lie inside Image. Empty: /plugins.
 	Dir string `json:"dir,omitempty"`

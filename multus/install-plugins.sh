@@ -37,7 +37,9 @@ install_plugin() {
 missing=""
 mkdir -p "$records"
 rm -f "$records"/*.new
-for path in ${PLUGINS:-"$SOURCE"/*}; do
+set -- ${PLUGINS:-}
+if [ $# = 0 ]; then set -- "$SOURCE"/*; fi
+for path in "$@"; do
   case "${path##*/}" in
   LICENSE | README.md) continue ;;
   esac

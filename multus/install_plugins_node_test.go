@@ -3,11 +3,13 @@ package multus_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -27,10 +29,14 @@ type pluginShell struct {
 
 func shells(t *testing.T) []pluginShell {
 	t.Helper()
-	out := []pluginShell{{name: "sh", command: []string{"/bin/sh"}, path: os.Getenv("PATH")}}
+	out := []pluginShell{
+		{name: "sh", command: []string{"/bin/sh"}, path: os.Getenv("PATH")},
+		// What images have that multus/image builds: no tool is looked for in PATH.
+		{name: "toolbox", command: []string{toolbox(t), "sh"}, path: "/nonexistent", builtin: true},
+	}
 	busybox, err := exec.LookPath("busybox")
 	if err != nil {
-		t.Log("no busybox here: the program is tested with sh alone")
+		t.Log("no busybox here: the program is tested with sh and toolbox")
 		return out
 	}
 	tools := t.TempDir()
@@ -44,6 +50,35 @@ func shells(t *testing.T) []pluginShell {
 	command.Env = []string{"PATH=/nonexistent"}
 	return append(out, pluginShell{"busybox", []string{busybox, "sh"}, tools, command.Run() == nil})
 }
+
+// toolbox compiles the program once for all tests, and returns where it is.
+func toolbox(t *testing.T) string {
+	t.Helper()
+	path, err := builtToolbox()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// toolboxDir is where the program is, "" if no test has asked for it.
+var toolboxDir string
+
+// removeToolbox is called when no test runs any more.
+func removeToolbox() { os.RemoveAll(toolboxDir) }
+
+var builtToolbox = sync.OnceValues(func() (path string, err error) {
+	toolboxDir, err = os.MkdirTemp("", "toolbox-*")
+	if err != nil {
+		return "", err
+	}
+	path = filepath.Join(toolboxDir, "toolbox")
+	out, err := exec.Command("go", "build", "-o", path, "./image/internal/toolbox").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("go build: %w: %s", err, out)
+	}
+	return path, nil
+})
 
 // pluginNode is a node's plugin directory and an image's.
 type pluginNode struct {

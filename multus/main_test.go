@@ -2,6 +2,7 @@ package multus_test
 
 import (
 	"context"
+	"os"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -13,7 +14,12 @@ import (
 	"github.com/multihome/multihome/multus/multustest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(status int) {
+		removeToolbox()
+		os.Exit(status)
+	}))
+}
 
 // onFlannel is the platform of a simulated cluster that is not told otherwise.
 // Given, it saves the requests of detection.
