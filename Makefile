@@ -59,6 +59,10 @@ build-e2e: ## build Kubernetes, containerd, Multus and the rest that the e2e tes
 		echo "not root: the tests on real nodes will be skipped"; \
 	fi
 
+.PHONY: faults
+faults: build-e2e ## interrupt installs and uninstalls on real nodes in every way, as root: half an hour; prints the table of docs/faults.md
+	cd internal/e2e && go test -run '^TestEveryFault$$' -timeout 120m -v $(TESTFLAGS) ./lab -faults
+
 .PHONY: race
 race: race-unit ## run the tests in random order with the race detector
 	@$(MAKE) --no-print-directory e2e E2EFLAGS='$(RACE)'

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -41,6 +42,32 @@ func explain(pod *corev1.Pod) (multihome.Finding, bool) {
 		}
 	}
 	return multihome.Finding{}, false
+}
+
+// explainPast says what a Multus pod that runs has been through, and will again
+// if nothing is done: killed for lack of memory, it starts anew, and as long
+// as the same number of pods wait for it, so does the next one.
+func explainPast(pod *corev1.Pod) (multihome.Finding, bool) {
+	for _, status := range pod.Status.ContainerStatuses {
+		ended := status.LastTerminationState.Terminated
+		if !status.Ready || ended == nil || ended.Reason != "OOMKilled" {
+			continue
+		}
+		f := knownTrouble("multus/oom")
+		f.Severity, f.Object, f.Path = multihome.SeverityWarning, "Node "+pod.Spec.NodeName, "container "+status.Name
+		f.Message = fmt.Sprintf("runs, and was %s; restarts: %d, the last for this at %s", f.Message, status.RestartCount, ended.FinishedAt.UTC().Format(time.RFC3339))
+		return f, true
+	}
+	return multihome.Finding{}, false
+}
+
+// nodeDown is why a pod is not ready whose kubelet is silent.
+func nodeDown(node string) *multihome.Finding {
+	return &multihome.Finding{
+		Code: "multus/node-down", Severity: multihome.SeverityError, Object: "Node " + node,
+		Message: "the node's kubelet is not heard of, so that nothing is known of Multus there",
+		Remedy:  "bring the node back, where Multus then starts by itself, or delete it from the cluster", Source: "kube-controller-manager: condition Ready is Unknown",
+	}
 }
 
 // explainContainer knows why one container does not run; code is "" if it does
@@ -88,6 +115,8 @@ func crashRemedy(name string, exitCode int32, text string) string {
 		return "the daemon's configuration or readiness file is wrong; compare Config.Daemon with the message"
 	case exitCode == 2:
 		return "the primary CNI's conflist is missing or of an older cniVersion; see that the primary CNI runs on the node and that Platform.PrimaryCNIConfig names its file"
+	case exitCode == 137:
+		return "it was killed by something on the node and did not end by itself; if it was nobody on purpose, look at the node's memory"
 	case exitCode == 3:
 		return "the daemon cannot listen; see Config.Daemon.SocketDir, ConnectionLimit and MetricsPort"
 	default:

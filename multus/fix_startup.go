@@ -13,6 +13,11 @@ import (
 // the next node down before this one is back. The probe looks for the file with
 // cat, which is in every official image, and not again once it was there. A
 // file that a killed daemon left is as good: by it pods wait for the daemon.
+//
+// Once the file is there, what thin Multus left beside it goes: a configuration
+// that the runtime would fall back to whenever the daemon is away, and the
+// credentials of that, which ended with thin Multus' pod. Its binary stays for
+// an uninstall: a runtime may remember it for the pods that it set up.
 var startupFix = fix{
 	Fix: Fix{
 		Name:   "startup",
@@ -26,7 +31,10 @@ var startupFix = fix{
 			dir, _ = b.daemon["cniConfigDir"].(string)
 		}
 		b.daemonContainer().StartupProbe = &corev1.Probe{
-			ProbeHandler:  corev1.ProbeHandler{Exec: &corev1.ExecAction{Command: []string{"cat", path.Join(dir, "00-multus.conf")}}},
+			ProbeHandler: corev1.ProbeHandler{Exec: &corev1.ExecAction{Command: []string{
+				"/bin/sh", "-c", `cat "$0" && { rm -f "$@" || :; }`, path.Join(dir, "00-multus.conf"),
+				path.Join(dir, "00-multus.conflist"), path.Join(dir, "multus.d/multus.kubeconfig"),
+			}}},
 			PeriodSeconds: 1,
 			// The daemon itself gives up after two minutes without a primary CNI.
 			FailureThreshold: 300,

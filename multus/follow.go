@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -277,6 +279,15 @@ func (f *follower) probe(ctx context.Context) error {
 	}
 	before := f.progress.noPods
 	err := f.progress.lookForPods(ctx, f.client, f.namespace)
+	wereDown := f.progress.down
+	if err == nil && f.enough == nil { // which looks at nodes itself
+		err = f.progress.lookForNodes(ctx, f.client)
+	}
+	for _, node := range slices.Sorted(maps.Keys(f.progress.down)) {
+		if !wereDown[node] {
+			f.send(Event{Type: EventNodeStuck, Node: node, Finding: nodeDown(node)})
+		}
+	}
 	if now := f.progress.noPods; now != nil && (before == nil || before.Code != now.Code) {
 		f.send(Event{Type: EventNodeStuck, Finding: now})
 	}
@@ -284,31 +295,6 @@ func (f *follower) probe(ctx context.Context) error {
 		err = f.enough(ctx, f.progress.report())
 	}
 	return err
-}
-
-// lookForPods reads from events why wanted pods do not exist, if so. Not being
-// allowed to read them is no error.
-func (p *progress) lookForPods(ctx context.Context, reader client.Reader, namespace string) error {
-	if !p.waiting() {
-		p.noPods = nil
-		return nil
-	}
-	var events []corev1.Event
-	err := live.EachPage(ctx, reader, live.List("v1", "Event"), func(object *unstructured.Unstructured) error {
-		event, err := convert[corev1.Event](object)
-		if err == nil {
-			events = append(events, *event)
-		}
-		return err
-	}, client.InNamespace(namespace), client.MatchingFields{"involvedObject.kind": "DaemonSet", "reason": "FailedCreate"})
-	if err != nil && !apierrors.IsForbidden(err) {
-		return err
-	}
-	p.noPods = nil
-	if problem, found := explainNoPods(events, p.daemonSets); found {
-		p.noPods = &problem
-	}
-	return nil
 }
 
 // send fills in the figures that every event of a rollout carries.

@@ -83,6 +83,7 @@ type progress struct {
 	previous   map[string]NodeStatus // nodes of before the restart, until they are told again
 	told       map[string]bool       // DaemonSets since the restart
 	noPods     *multihome.Finding    // why pods are missing
+	down       map[string]bool       // nodes whose pods say nothing because their kubelets do not
 }
 
 func newProgress() *progress {
@@ -184,6 +185,9 @@ func (p *progress) rollout() Rollout {
 func (p *progress) report() Rollout {
 	out := p.rollout()
 	for node := range p.known() {
+		if p.down[node.Node] && node.Problem == nil && !node.Ready {
+			node.Problem = nodeDown(node.Node)
+		}
 		out.Nodes = append(out.Nodes, node)
 	}
 	slices.SortFunc(out.Nodes, func(a, b NodeStatus) int { return cmp.Compare(a.Node, b.Node) })

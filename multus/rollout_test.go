@@ -143,6 +143,7 @@ func TestRolloutFaults(t *testing.T) {
 		{multustest.FaultOOM, []string{"b multus/oom"}, "raise Config.Resources.Daemon.LimitMemory"},
 		{multustest.FaultUnschedulable, []string{"b multus/unschedulable"}, "Insufficient memory"},
 		{multustest.FaultPodSecurity, []string{"multus/pod-security"}, "label namespace kube-system pod-security.kubernetes.io/enforce=privileged"},
+		{multustest.FaultNodeDown, []string{"b multus/node-down"}, "bring the node back"},
 		{multustest.FaultSlow, nil, "nodes ready: context deadline exceeded"},
 	}
 	for _, tt := range tests {

@@ -107,15 +107,23 @@ func (i *Installer) Status(ctx context.Context) (*Status, error) {
 		}
 	}
 	status.Drift = append(status.Drift, t.removals()...)
+	var pasts []multihome.Finding
 	err = live.EachPage(ctx, i.client, live.List("v1", "Pod"), func(object *unstructured.Unstructured) error {
 		pod, err := convert[corev1.Pod](object)
-		if err == nil {
-			progress.setPod(pod)
+		if err != nil {
+			return err
 		}
-		return err
+		progress.setPod(pod)
+		if past, found := explainPast(pod); found {
+			pasts = append(pasts, past)
+		}
+		return nil
 	}, client.InNamespace(t.config.namespace()), multusLabels)
 	if err == nil {
 		err = progress.lookForPods(ctx, i.client, t.config.namespace())
+	}
+	if err == nil {
+		err = progress.lookForNodes(ctx, i.client)
 	}
 	if err != nil {
 		return nil, err
@@ -127,6 +135,7 @@ func (i *Installer) Status(ctx context.Context) (*Status, error) {
 			status.Findings = append(status.Findings, *node.Problem)
 		}
 	}
+	status.Findings = append(status.Findings, pasts...)
 	return status, nil
 }
 

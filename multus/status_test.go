@@ -4,10 +4,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/multihome/multihome/multus"
 	"github.com/multihome/multihome/multus/multustest"
@@ -206,5 +209,56 @@ func TestStatusNeedsNoWrites(t *testing.T) {
 	}
 	if status := statusOf(t, cluster, multus.Config{}); !status.Healthy() {
 		t.Errorf("status of one who may only read: %s", status)
+	}
+}
+
+// TestStatusNodeDown: a pod that is not ready because its node is gone has the
+// node named for it, by one request, and none is asked for where pods say why.
+func TestStatusNodeDown(t *testing.T) {
+	cluster := simulate(t, multustest.Options{Nodes: threeNodes()})
+	install(t, cluster, onFlannel, multus.InstallOptions{})
+	cluster.SetFault("b", multustest.FaultNodeDown)
+	if err := cluster.Roll("b"); err != nil {
+		t.Fatal(err)
+	}
+	cluster.ResetRequests()
+	status := statusOf(t, cluster, onFlannel)
+	want := "error multus/node-down: Node b: the node's kubelet is not heard of, so that nothing is known of Multus there"
+	if status.Healthy() || !strings.Contains(status.String(), want) {
+		t.Errorf("healthy %t: %s, want %s in it", status.Healthy(), status, want)
+	}
+	if want := append(slices.Clone(reads), "list pods in kube-system", "list nodes"); !slices.Equal(requests(cluster), want) {
+		t.Errorf("requests %v, want %v", requests(cluster), want)
+	}
+	cluster.Forbid("list", "nodes")
+	if status := statusOf(t, cluster, onFlannel); status.Healthy() || strings.Contains(status.String(), "node-down") {
+		t.Errorf("status of one who may not list nodes: %s", status)
+	}
+	cluster.Allow("list", "nodes")
+	cluster.SetFault("b", multustest.FaultNone)
+	mustBeHealthy(t, cluster, onFlannel)
+}
+
+// TestStatusTellsThePast: a daemon that was killed for lack of memory runs
+// again, and nothing has changed that would keep it from being killed again.
+func TestStatusTellsThePast(t *testing.T) {
+	cluster := simulate(t, multustest.Options{})
+	install(t, cluster, onFlannel, multus.InstallOptions{})
+	pods := &corev1.PodList{}
+	if err := cluster.Client().List(t.Context(), pods, client.InNamespace("kube-system"), client.MatchingLabels{"app": "multus"}); err != nil {
+		t.Fatal(err)
+	}
+	container := &pods.Items[0].Status.ContainerStatuses[0]
+	container.RestartCount = 3
+	container.LastTerminationState.Terminated = &corev1.ContainerStateTerminated{
+		ExitCode: 137, Reason: "OOMKilled", FinishedAt: metav1.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
+	}
+	if err := cluster.Client().Status().Update(t.Context(), &pods.Items[0]); err != nil {
+		t.Fatal(err)
+	}
+	status := statusOf(t, cluster, onFlannel)
+	want := "warning multus/oom: Node node-1 container kube-multus: runs, and was killed for lack of memory: CNI plugins run in the daemon's memory limit; restarts: 3, the last for this at 2026-01-02T03:04:05Z"
+	if !status.Healthy() || !strings.Contains(status.String(), want) {
+		t.Errorf("healthy %t: %s, want %s in it", status.Healthy(), status, want)
 	}
 }

@@ -74,8 +74,11 @@ func (p Programs) BuildIn(ctx context.Context, cache string, progress io.Writer)
 }
 
 // ModuleDir returns the directory of the module internal/e2e, below which the modules to build from are.
-func ModuleDir(ctx context.Context) (string, error) {
-	dir, err := goOutput(ctx, ".", "list", "-m", "-f", "{{.Dir}}", e2eModule)
+func ModuleDir(ctx context.Context) (string, error) { return Dir(ctx, ".", e2eModule) }
+
+// Dir returns the directory with the files of a module, at the version that the module in directory in requires.
+func Dir(ctx context.Context, in, module string) (string, error) {
+	dir, err := goOutput(ctx, in, "list", "-m", "-f", "{{.Dir}}", module)
 	return strings.TrimSpace(string(dir)), err
 }
 

@@ -125,3 +125,17 @@ func TestBuildOutputTellsProgressFromMessages(t *testing.T) {
 		t.Errorf("messages (-want +got):\n%s", diff)
 	}
 }
+
+// TestDir: a module's files are where the Go command has them, and one that is not required is an error.
+func TestDir(t *testing.T) {
+	dir, err := gobuild.Dir(t.Context(), ".", "github.com/google/go-cmp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "cmp", "compare.go")); err != nil {
+		t.Error(err)
+	}
+	if dir, err := gobuild.Dir(t.Context(), ".", "example.com/nowhere"); err == nil {
+		t.Errorf("a module that is not required is in %q", dir)
+	}
+}

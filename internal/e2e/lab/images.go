@@ -31,6 +31,9 @@ func (p *programs) images(o Options) ([]string, error) {
 		}
 		images = append(images, wanted...)
 	}
+	if o.Thin {
+		images = append(images, p.thinImage())
+	}
 	var archives []string
 	for _, i := range images {
 		archive, err := i.write(dir)

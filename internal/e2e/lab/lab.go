@@ -41,6 +41,8 @@ type Options struct {
 	// Multus lists the releases whose images the nodes have: v4.0.2, v4.1.4, v4.2.4, v4.3.0. The first one's image
 	// is also the one that upstream's manifests ask for, snapshot-thick. Empty: v4.3.0.
 	Multus []string
+	// Thin gives the nodes the image of thin Multus [ThinRelease] too: see [ThinManifest].
+	Thin bool
 	// Progress is told what is built. nil: the terminal, or standard error without one.
 	Progress io.Writer
 }

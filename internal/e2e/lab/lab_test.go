@@ -109,20 +109,3 @@ func TestFlannel(t *testing.T) {
 		t.Errorf("greeting %q, want %q in it", greeting, want)
 	}
 }
-
-// TestReleases: Install goes from release to release, and pods get their networks from each.
-func TestReleases(t *testing.T) {
-	t.Parallel()
-	releases := []string{"v4.0.2", "v4.1.4", "v4.2.4", "v4.3.0"}
-	c := lab.New(t, lab.Options{Multus: releases})
-	kube := newClient(t, c)
-	for i, release := range releases {
-		install(t, c, kube, multus.Config{Version: release})
-		if i == 0 {
-			create(t, kube, nad("lan", macvlanConfig), nad("second", bridgeConfig))
-		}
-		name := "from-" + strings.ReplaceAll(release, ".", "-")
-		create(t, kube, lab.Pod(name, "lan", "second"))
-		checkNetworks(t, c, name)
-	}
-}

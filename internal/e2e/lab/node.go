@@ -50,6 +50,15 @@ func (n *Node) PID() int {
 	return n.machine.process.Pid
 }
 
+// Root returns the node's file system, with its mounts, as this machine sees it while the node runs: to look at it
+// more often than [Node.Files] can. It is empty while the node is stopped, and another one after each boot.
+func (n *Node) Root() string {
+	if pid := n.PID(); pid != 0 {
+		return fmt.Sprintf("/proc/%d/root", pid)
+	}
+	return ""
+}
+
 // LogDir returns the directory on this machine with the logs of the node's services and pods. It goes with the
 // cluster.
 func (n *Node) LogDir() string { return filepath.Join(n.root(), "var/log") }

@@ -1,8 +1,12 @@
 package lab_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"io/fs"
+	"net"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -11,6 +15,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/multihome/multihome"
 	"github.com/multihome/multihome/internal/e2e/lab"
 	"github.com/multihome/multihome/multus"
 )
@@ -20,7 +25,8 @@ const (
 	multusShim   = "/opt/cni/bin/multus-shim"
 )
 
-// TestNodeRestart: what a power cut leaves of a node's file system, by layout, and that Multus works again.
+// TestNodeRestart: what a power cut leaves of a node's file system, by layout, and that Multus works again. Where its
+// configuration stays, the pods of the node wait for Multus; where it goes, Audit names those that did not.
 func TestNodeRestart(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -37,6 +43,10 @@ func TestNodeRestart(t *testing.T) {
 			c := lab.New(t, lab.Options{Layout: tt.layout})
 			node, kube := c.Nodes()[0], newClient(t, c)
 			install(t, c, kube, multus.Config{})
+			create(t, kube, nad("second", bridgeConfig))
+			user := lab.Pod("user", "second")
+			create(t, kube, user)
+			sandbox := running(t, c, user).Status.ContainerStatuses[0].ContainerID
 			for _, marker := range []string{"/run/marker", "/var/lib/marker"} {
 				if err := node.WriteFile(lab.Context(t), marker, nil, 0o600); err != nil {
 					t.Fatal(err)
@@ -63,17 +73,40 @@ func TestNodeRestart(t *testing.T) {
 			if err := errors.Join(node.AwaitReady(lab.Context(t)), node.AwaitFile(lab.Context(t), multusConfig)); err != nil {
 				t.Fatal(err)
 			}
-			create(t, kube, nad("second", bridgeConfig))
 			pod := lab.Pod("second", "second")
 			create(t, kube, pod)
 			if got := networkStatus(t, running(t, c, pod))["net1"].Name; got != "default/second" {
 				t.Errorf("net1 is of %q, want default/second", got)
 			}
+			eventually(t, "the pod from before is made again", func(context.Context) error {
+				if running(t, c, user).Status.ContainerStatuses[0].ContainerID == sandbox {
+					return errors.New("its container is the one from before")
+				}
+				return nil
+			})
+			checkAfterRestart(t, c, kube, user, tt.kept[multusConfig])
 		})
 	}
 }
 
-// TestTwoNodes: pods of two nodes reach each other, and a node can be down while the other works.
+// checkAfterRestart: a pod has its network again, or Audit says that it has not.
+func checkAfterRestart(t *testing.T, c *lab.Cluster, kube client.Client, pod *corev1.Pod, waits bool) {
+	t.Helper()
+	if len(addresses(t, c, pod)["net1"]) > 0 {
+		mustBeWell(t, kube, multus.Config{})
+		return
+	}
+	if waits {
+		t.Errorf("%s was to wait for Multus, and runs without it", pod.Name)
+	}
+	report := audit(lab.Context(t), t, kube, multus.AuditOptions{})
+	if len(report.Pods) != 1 || report.Pods[0].Name != pod.Name || report.Pods[0].Cause.Code != "multus/stale-status" {
+		t.Errorf("%s runs without its network, and the audit says:\n%s", pod.Name, report)
+	}
+	t.Log(report)
+}
+
+// TestTwoNodes: pods of two nodes reach each other, and a node can be down while the other works. Status names it.
 func TestTwoNodes(t *testing.T) {
 	t.Parallel()
 	c := lab.New(t, lab.Options{Nodes: 2})
@@ -96,13 +129,21 @@ func TestTwoNodes(t *testing.T) {
 	next := on(up, lab.Pod("next", "lan"))
 	create(t, kube, next)
 	running(t, c, next)
+	eventually(t, "Status tells that the node is down", func(ctx context.Context) error {
+		return statusHas(ctx, t, kube, "multus/node-down")
+	})
+	if report := audit(lab.Context(t), t, kube, multus.AuditOptions{}); !report.Clean() {
+		t.Errorf("audit while a node is down, on which the pods have what they asked for:\n%s", report)
+	}
 	if err := down.Start(lab.Context(t)); err != nil {
 		t.Fatal(err)
 	}
 	running(t, c, far) // the kubelet makes it again
+	mustBeWell(t, kube, multus.Config{})
 }
 
-// TestFailures: what an operator breaks on a node, and how it comes back.
+// TestFailures: what an operator breaks on a node, what Status and Audit say meanwhile, and how it comes back by
+// itself.
 func TestFailures(t *testing.T) {
 	t.Parallel()
 	c := lab.New(t, lab.Options{})
@@ -118,13 +159,28 @@ func TestFailures(t *testing.T) {
 	}
 
 	t.Run("daemon killed", func(t *testing.T) {
-		if err := node.Kill(lab.Context(t), "multus-daemon", syscall.SIGKILL); err != nil {
-			t.Fatal(err)
+		kill := func() {
+			if err := node.Kill(lab.Context(t), "multus-daemon", syscall.SIGKILL); err != nil {
+				t.Fatal(err)
+			}
 		}
+		vigil := watch(t, node)
+		kill() // the kubelet starts it again at once
 		works(t, "daemon-killed")
-		if restarts := multusRestarts(t, kube); restarts != 1 {
-			t.Errorf("the daemon was restarted %d times, want once", restarts)
+		t.Logf("killed once: %s", vigil.stop())
+		kill() // now after a pause
+		pod := lab.Pod("while-killed", "second")
+		create(t, kube, pod)
+		eventually(t, "Status tells of the daemon, and Audit of the pod that waits for it", func(ctx context.Context) error {
+			return errors.Join(statusHas(ctx, t, kube, "multus/crash"), auditHas(ctx, t, kube, "multus/crash"))
+		})
+		if got := networkStatus(t, running(t, c, pod))["net1"].Name; got != "default/second" {
+			t.Errorf("net1 of the pod that waited is of %q, want default/second", got)
 		}
+		if restarts := multusRestarts(t, kube); restarts != 2 {
+			t.Errorf("the daemon was restarted %d times, want twice", restarts)
+		}
+		mustBeWell(t, kube, multus.Config{})
 	})
 	t.Run("no such process", func(t *testing.T) {
 		if err := node.Kill(lab.Context(t), "nonesuch", syscall.SIGKILL); err == nil {
@@ -132,10 +188,28 @@ func TestFailures(t *testing.T) {
 		}
 	})
 	t.Run("containerd restarted", func(t *testing.T) {
-		if err := node.RestartService(lab.Context(t), "containerd"); err != nil {
+		if err := node.StopService(lab.Context(t), "containerd"); err != nil {
 			t.Fatal(err)
 		}
+		pod := lab.Pod("without-containerd", "second")
+		create(t, kube, pod)
+		// The daemon runs and pods keep what they have. The new pod is not lost: it has not begun.
+		eventually(t, "Audit tells that a pod is starting", func(ctx context.Context) error {
+			report := audit(ctx, t, kube, multus.AuditOptions{})
+			if !report.Clean() || report.Starting != 1 {
+				return fmt.Errorf("audit: %s", report)
+			}
+			return nil
+		})
+		if status := statusOf(lab.Context(t), t, kube, multus.Config{}); slices.ContainsFunc(status.Findings, isError) {
+			t.Errorf("status without containerd:\n%s", status)
+		}
+		if err := node.StartService(lab.Context(t), "containerd"); err != nil {
+			t.Fatal(err)
+		}
+		running(t, c, pod)
 		works(t, "containerd-restarted")
+		mustBeWell(t, kube, multus.Config{})
 	})
 	t.Run("API server stopped", func(t *testing.T) {
 		c.StopAPIServer()
@@ -143,10 +217,22 @@ func TestFailures(t *testing.T) {
 		if err := kube.List(t.Context(), &pods); err == nil {
 			t.Error("the API server answers")
 		}
+		installer, err := multus.NewInstaller(kube, multus.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, statusErr := installer.Status(lab.Context(t))
+		_, auditErr := installer.Audit(lab.Context(t), multus.AuditOptions{})
+		for name, err := range map[string]error{"status": statusErr, "audit": auditErr} {
+			if _, unreachable := errors.AsType[net.Error](err); !unreachable || !strings.HasPrefix(err.Error(), "list ") {
+				t.Errorf("%s without an API server: %v, want what it was about to list and why it cannot", name, err)
+			}
+		}
 		if err := c.StartAPIServer(lab.Context(t)); err != nil {
 			t.Fatal(err)
 		}
 		works(t, "api-server-stopped")
+		mustBeWell(t, kube, multus.Config{})
 	})
 	t.Run("a program on the node", func(t *testing.T) {
 		out, err := node.Run(lab.Context(t), "hostname")
@@ -178,8 +264,16 @@ func TestFailures(t *testing.T) {
 	})
 }
 
+func isError(f multihome.Finding) bool { return f.Severity == multihome.SeverityError }
+
 // multusRestarts counts how often the one daemon of the cluster was restarted.
 func multusRestarts(t *testing.T, kube client.Client) int32 {
+	t.Helper()
+	return multusPod(t, kube).Status.ContainerStatuses[0].RestartCount
+}
+
+// multusPod is the one pod of Multus of the cluster.
+func multusPod(t *testing.T, kube client.Client) *corev1.Pod {
 	t.Helper()
 	var pods corev1.PodList
 	if err := kube.List(lab.Context(t), &pods, client.InNamespace("kube-system"), client.MatchingLabels{"app": "multus"}); err != nil {
@@ -188,5 +282,5 @@ func multusRestarts(t *testing.T, kube client.Client) int32 {
 	if len(pods.Items) != 1 {
 		t.Fatalf("%d pods of Multus, want one", len(pods.Items))
 	}
-	return pods.Items[0].Status.ContainerStatuses[0].RestartCount
+	return &pods.Items[0]
 }

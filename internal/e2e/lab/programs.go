@@ -23,6 +23,7 @@ type programs struct {
 	flannelCNI string            // the plugin flannel
 	flanneld   string            // flanneld, where it is the primary CNI
 	multus     map[string]string // by release
+	thin       string            // thin Multus, where it is wanted
 }
 
 // newestMultus is the release in the labnode module. Each older one has a module of its own below it.
@@ -30,6 +31,9 @@ const newestMultus = "v4.3.0"
 
 // releases of Multus that the lab can build.
 var releases = []string{"v4.0.2", "v4.1.4", "v4.2.4", newestMultus}
+
+// multusModule is what the import paths of Multus' programs have in common.
+const multusModule = "k8snetworkplumbingwg/multus-cni"
 
 // buildPrograms builds what is not there yet, one after the other: each build uses all processors.
 func buildPrograms(ctx context.Context, o Options) (*programs, error) {
@@ -64,7 +68,10 @@ func buildPrograms(ctx context.Context, o Options) (*programs, error) {
 		if release != newestMultus {
 			module = "multus-" + release
 		}
-		p.multus[release] = b.tools("Multus "+release, module, "k8snetworkplumbingwg/multus-cni")
+		p.multus[release] = b.tools("Multus "+release, module, multusModule)
+	}
+	if o.Thin {
+		p.thin = b.tools("Multus "+ThinRelease, "multus-"+ThinRelease, multusModule)
 	}
 	return p, b.err
 }

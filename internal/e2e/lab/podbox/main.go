@@ -3,11 +3,13 @@
 //
 //	podbox network              prints a nodeapi.PodNetwork as JSON
 //	podbox read FILE            prints a file, such as a setting below /proc/sys
-//	podbox listen PORT          accepts TCP connections on all addresses and greets each
+//	podbox listen PORT          accepts TCP connections on all addresses, greets each and says it back what it says
 //	podbox connect HOST:PORT    connects and prints the greeting
+//	podbox talk HOST:PORT       connects once and talks, ten times a second; it ends when there is no answer
 package main
 
 import (
+	"bufio"
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
@@ -52,8 +54,10 @@ func run(args []string) error {
 		return listen(args[1])
 	case len(args) == 2 && args[0] == "connect":
 		return connect(args[1])
+	case len(args) == 2 && args[0] == "talk":
+		return talk(args[1])
 	}
-	return errors.New("usage: podbox [network | read FILE | listen PORT | connect HOST:PORT]")
+	return errors.New("usage: podbox [network | read FILE | listen PORT | connect HOST:PORT | talk HOST:PORT]")
 }
 
 // pause waits to be ended and, as process 1, reaps.
@@ -138,20 +142,63 @@ func listen(port string) error {
 		if err != nil {
 			return err
 		}
-		_, _ = fmt.Fprintf(conn, "hello %s from %s\n", conn.RemoteAddr(), conn.LocalAddr())
-		_ = conn.Close()
+		go func() {
+			defer func() { _ = conn.Close() }()
+			_, _ = fmt.Fprintf(conn, "hello %s from %s\n", conn.RemoteAddr(), conn.LocalAddr())
+			_, _ = io.Copy(conn, conn)
+		}()
 	}
 }
 
 func connect(to string) error {
+	conn, _, err := dial(to)
+	if err != nil {
+		return err
+	}
+	return conn.Close()
+}
+
+// dial connects and prints the greeting.
+func dial(to string) (net.Conn, *bufio.Reader, error) {
 	conn, err := net.DialTimeout("tcp", to, 3*time.Second)
+	if err != nil {
+		return nil, nil, err
+	}
+	in := bufio.NewReader(conn)
+	err = conn.SetDeadline(time.Now().Add(3 * time.Second))
+	if err == nil {
+		var greeting string
+		greeting, err = in.ReadString('\n')
+		_, _ = fmt.Print(greeting)
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, conn.Close())
+	}
+	return conn, in, nil
+}
+
+// talk says something all the time and ends with an error once there is no answer for long: TCP itself would wait
+// for a quarter of an hour.
+func talk(to string) error {
+	const patience = 20 * time.Second
+	conn, in, err := dial(to)
+	for began := time.Now(); err != nil && time.Since(began) < patience; conn, in, err = dial(to) { // the other may not listen yet
+		time.Sleep(100 * time.Millisecond)
+	}
 	if err != nil {
 		return err
 	}
 	defer func() { _ = conn.Close() }()
-	if err := conn.SetDeadline(time.Now().Add(3 * time.Second)); err != nil {
-		return err
+	for range time.Tick(100 * time.Millisecond) {
+		if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+			return err
+		}
+		if _, err := io.WriteString(conn, "still there?\n"); err != nil {
+			return err
+		}
+		if _, err := in.ReadString('\n'); err != nil {
+			return err
+		}
 	}
-	_, err = io.Copy(os.Stdout, conn)
-	return err
+	return nil
 }

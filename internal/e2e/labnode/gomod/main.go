@@ -61,7 +61,10 @@ func modules() []module {
 	}
 	out := []module{
 		main,
-		{dir: "multus-v4.2.4", requires: []string{multus + "@v4.2.4"}, tools: []string{multus + "/cmd/passthru-cni"}},
+		{
+			dir: "multus-v4.2.4", requires: []string{multus + "@v4.2.4"},
+			tools: []string{multus + "/cmd/passthru-cni", multus + "/cmd/multus", multus + "/cmd/thin_entrypoint"}, // thin Multus too
+		},
 		{
 			dir: "multus-v4.1.4", requires: []string{multus + "@v4.1.4"},
 			replaces: []string{"k8s.io/kubelet@v0.29.0"}, // its podresources are those of that time

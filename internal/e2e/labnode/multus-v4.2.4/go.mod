@@ -80,6 +80,10 @@ require (
 
 tool gopkg.in/k8snetworkplumbingwg/multus-cni.v4/cmd/passthru-cni
 
+tool gopkg.in/k8snetworkplumbingwg/multus-cni.v4/cmd/multus
+
+tool gopkg.in/k8snetworkplumbingwg/multus-cni.v4/cmd/thin_entrypoint
+
 tool gopkg.in/k8snetworkplumbingwg/multus-cni.v4/cmd/install_multus
 
 tool gopkg.in/k8snetworkplumbingwg/multus-cni.v4/cmd/multus-daemon

@@ -1,0 +1,158 @@
+package lab_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/multihome/multihome"
+	"github.com/multihome/multihome/internal/e2e/lab"
+	"github.com/multihome/multihome/multus"
+)
+
+// burst is how many pods start at once on a node, as after a restart of it: several times as many as are known to
+// kill the daemon within upstream's limit.
+const burst = 40
+
+// TestFixMemory: with upstream's limit of 50Mi the daemon is killed when pods start in numbers, because plugins run
+// in its cgroup. Status and Audit say so, and with the fix the same pods start without a restart.
+func TestFixMemory(t *testing.T) {
+	t.Parallel()
+	c := lab.New(t, lab.Options{})
+	node, kube := c.Nodes()[0], newClient(t, c)
+	install(t, c, kube, without("memory", multus.Config{}))
+	create(t, kube, nad("lan", macvlanConfig))
+	if got := daemonMemory(t, kube, node); got.Limit != 50<<20 {
+		t.Skipf("not run: the daemon's cgroup has a limit of %d bytes, not of 50Mi", got.Limit)
+	}
+
+	pods := startBurst(t, kube, node, "killing")
+	eventually(t, "Status tells that the daemon was killed", func(ctx context.Context) error { return statusHas(ctx, t, kube, "multus/oom") })
+	eventually(t, "Audit tells that pods wait for that", func(ctx context.Context) error { return auditHas(ctx, t, kube, "multus/oom") })
+	t.Logf("with upstream's limit: %d restarts, %s", multusRestarts(t, kube), statusOf(lab.Context(t), t, kube, multus.Config{}))
+
+	// Pods that wait start while the new daemon is on its way. Audit names those that do so without their network.
+	install(t, c, kube, multus.Config{})
+	var without []string
+	for _, pod := range pods {
+		if networkStatus(t, running(t, c, pod))["net1"].Name == "" {
+			without = append(without, pod.Name)
+		}
+	}
+	var lost []string
+	for _, pod := range audit(lab.Context(t), t, kube, multus.AuditOptions{}).Pods {
+		lost = append(lost, pod.Name)
+	}
+	slices.Sort(without)
+	if diff := cmp.Diff(without, lost); diff != "" {
+		t.Errorf("pods without their network, and what Audit names (-without +named):\n%s", diff)
+	}
+	t.Logf("%d of %d pods that waited for the fix started without their network", len(without), burst)
+	for _, pod := range pods {
+		if err := kube.Delete(lab.Context(t), pod); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, pod := range pods {
+		gone(t, kube, pod)
+	}
+
+	began := time.Now()
+	for _, pod := range startBurst(t, kube, node, "fixed") {
+		if got := networkStatus(t, running(t, c, pod))["net1"].Name; got != "default/lan" {
+			t.Errorf("%s: net1 is of %q, want default/lan", pod.Name, got)
+		}
+	}
+	if restarts := multusRestarts(t, kube); restarts != 0 {
+		t.Errorf("with the fix the daemon was restarted %d times", restarts)
+	}
+	mustBeWell(t, kube, multus.Config{})
+	got := daemonMemory(t, kube, node)
+	t.Logf("with the fix %d pods run after %.1f s; the daemon's peak is %d MiB of %d", burst, time.Since(began).Seconds(), got.Peak>>20, got.Limit>>20)
+}
+
+// startBurst makes pods that are on the node before its kubelet is: they start at once, however slow the machine is.
+func startBurst(t *testing.T, kube client.Client, node *lab.Node, name string) []*corev1.Pod {
+	t.Helper()
+	if err := node.StopService(lab.Context(t), "kubelet"); err != nil {
+		t.Fatal(err)
+	}
+	pods := make([]*corev1.Pod, burst)
+	for i := range pods {
+		pods[i] = lab.Pod(fmt.Sprintf("%s-%d", name, i+1), "lan")
+		pods[i].Spec.NodeName = node.Name()
+		create(t, kube, pods[i])
+	}
+	if err := node.StartService(lab.Context(t), "kubelet"); err != nil {
+		t.Fatal(err)
+	}
+	return pods
+}
+
+// daemonMemory is the memory of the one daemon on a node. The test ends as not run where the machine cannot tell.
+func daemonMemory(t *testing.T, kube client.Client, node *lab.Node) lab.Memory {
+	t.Helper()
+	got, err := node.Memory(lab.Context(t), multusPod(t, kube), "kube-multus")
+	if errors.Is(err, lab.ErrNoMemoryLimits) {
+		t.Skipf("not run: %v", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+// statusHas: Status has a finding by that code.
+func statusHas(ctx context.Context, t *testing.T, kube client.Client, code string) error {
+	t.Helper()
+	status := statusOf(ctx, t, kube, multus.Config{})
+	if !slices.ContainsFunc(status.Findings, func(f multihome.Finding) bool { return f.Code == code }) {
+		return fmt.Errorf("status has no %s:\n%s", code, status)
+	}
+	return nil
+}
+
+// auditHas: Audit has a lost pod for that cause.
+func auditHas(ctx context.Context, t *testing.T, kube client.Client, code string) error {
+	t.Helper()
+	report := audit(ctx, t, kube, multus.AuditOptions{})
+	if !slices.ContainsFunc(report.Pods, func(p multus.LostPod) bool { return p.Cause.Code == code }) {
+		return fmt.Errorf("audit has no %s:\n%s", code, report)
+	}
+	return nil
+}
+
+// mustBeWell: Status is healthy, and Audit clean, by and by: a restarted pod is ready a moment after it serves.
+func mustBeWell(t *testing.T, kube client.Client, config multus.Config) {
+	t.Helper()
+	eventually(t, "Multus is healthy and no pod is lost", func(ctx context.Context) error {
+		var errs []error
+		if status := statusOf(ctx, t, kube, config); !status.Healthy() {
+			errs = append(errs, fmt.Errorf("status:\n%s", status))
+		}
+		if report := audit(ctx, t, kube, multus.AuditOptions{}); !report.Clean() {
+			errs = append(errs, fmt.Errorf("audit:\n%s", report))
+		}
+		return errors.Join(errs...)
+	})
+}
+
+func statusOf(ctx context.Context, t *testing.T, kube client.Client, config multus.Config) *multus.Status {
+	t.Helper()
+	installer, err := multus.NewInstaller(kube, config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	status, err := installer.Status(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return status
+}
