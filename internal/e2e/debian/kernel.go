@@ -102,14 +102,15 @@ func newestKernel(ctx context.Context) (name, version string, err error) {
 			return "", "", err
 		}
 	}
-	if name, version, err = imageDependency(string(out)); err != nil {
+	if name, version, err = ImageDependency(string(out)); err != nil {
 		return "", "", fmt.Errorf("package %s: %w", newest, err)
 	}
 	return name, version, nil
 }
 
-// imageDependency reads the one kernel that a package without content depends on.
-func imageDependency(control string) (name, version string, err error) {
+// ImageDependency returns the kernel's package and its version that a package without content of its own, such as
+// linux-image-amd64, depends on, from what apt-cache show prints of that.
+func ImageDependency(control string) (name, version string, err error) {
 	for line := range strings.Lines(control) {
 		// "Depends: linux-image-6.1.0-48-amd64 (= 6.1.172-1)"
 		depends, ok := strings.CutPrefix(strings.TrimSpace(line), "Depends: ")

@@ -14,6 +14,7 @@ import (
 
 	"github.com/multihome/multihome/internal/e2e/debian"
 	"github.com/multihome/multihome/internal/e2e/gobuild"
+	"github.com/multihome/multihome/internal/e2e/vm/cpio"
 	"github.com/multihome/multihome/internal/e2e/vm/guest"
 )
 
@@ -29,41 +30,33 @@ func initramfs(ctx context.Context, kernel debian.Kernel, job guest.Job, progres
 	if err != nil {
 		return nil, err
 	}
-	list, err := os.ReadFile(filepath.Join(kernel.Modules(), "modules.dep"))
-	if err != nil {
-		return nil, err
-	}
-	index, err := parseModuleIndex(string(list))
-	if err != nil {
-		return nil, err
-	}
-	modules, err := index.order(bootModules...)
+	modules, err := kernel.ModuleFiles(bootModules...)
 	if err != nil {
 		return nil, err
 	}
 	files := map[string]string{guest.InitFile: program}
-	for _, module := range modules {
-		job.Boot = append(job.Boot, path.Base(module))
-		files[path.Join(guest.ModulesDir, path.Base(module))] = filepath.Join(kernel.Modules(), module)
+	for _, file := range modules {
+		job.Boot = append(job.Boot, filepath.Base(file))
+		files[path.Join(guest.ModulesDir, filepath.Base(file))] = file
 	}
 	job.KernelDir, job.Load = kernel.Dir, loadedModules
 
 	var archive bytes.Buffer
-	w := cpioWriter{w: &archive}
+	w := cpio.NewWriter(&archive)
 	for target, file := range files {
 		content, err := os.ReadFile(file)
 		if err != nil {
 			return nil, err
 		}
-		w.file(target, content)
+		w.File(target, content)
 	}
 	content, err := json.Marshal(job)
 	if err != nil {
 		return nil, err
 	}
-	w.file(guest.JobFile, content)
-	w.directory("dev") // the kernel opens /dev/console before init could make it
-	return archive.Bytes(), w.close()
+	w.File(guest.JobFile, content)
+	w.Directory("dev") // the kernel opens /dev/console before init could make it
+	return archive.Bytes(), w.Close()
 }
 
 // buildInit returns the program init.
