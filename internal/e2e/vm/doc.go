@@ -21,8 +21,8 @@
 // # When it goes wrong
 //
 // A virtual machine ends with its context, and with the process that runs it, in whatever way that ends; it leaves no
-// file. Process 1 gives a sign of life every few seconds: a machine without any is ended. The error holds the end of
-// the kernel's console.
+// file. Its process 1 gives a sign of life every few seconds: a virtual machine without any is ended. The error holds
+// the end of the kernel's console.
 //
 // # What to expect
 //

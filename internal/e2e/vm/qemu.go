@@ -65,7 +65,7 @@ func (h *hypervisor) assemble(kernel debian.Kernel, archive []byte, o Options) e
 		"-virtfs", "local,path=/,security_model=none,readonly=on,multidevs=remap,mount_tag=" + guest.MountTag,
 		"-device", "virtio-serial-pci",
 	}
-	for _, port := range []struct {
+	for _, p := range []struct {
 		name   string
 		device string
 		read   func(io.Reader)
@@ -83,11 +83,11 @@ func (h *hypervisor) assemble(kernel debian.Kernel, archive []byte, o Options) e
 		h.theirs = append(h.theirs, theirs)
 		args = append(args,
 			"-add-fd", fmt.Sprintf("fd=%d,set=%d", firstInherited+number, number),
-			"-chardev", fmt.Sprintf("file,id=%s,path=/dev/fdset/%d,append=on", port.name, number),
-			"-device", port.device+",chardev="+port.name)
+			"-chardev", fmt.Sprintf("file,id=%s,path=/dev/fdset/%d,append=on", p.name, number), // a pipe cannot be emptied
+			"-device", p.device+",chardev="+p.name)
 		h.readers.Go(func() {
 			defer func() { _ = ours.Close() }()
-			port.read(ours)
+			p.read(ours)
 		})
 	}
 	h.cmd = exec.Command(qemu.File, args...)
@@ -126,6 +126,9 @@ func (h *hypervisor) readReports(r io.Reader) {
 	}
 }
 
+// shutdown is how long a virtual machine may take to turn itself off.
+const shutdown = 30 * time.Second
+
 // run runs the virtual machine to its end.
 func (h *hypervisor) run(ctx context.Context) (exitCode int, err error) {
 	ended, err := bound.Start(h.cmd, nil)
@@ -134,9 +137,12 @@ func (h *hypervisor) run(ctx context.Context) (exitCode int, err error) {
 		return 0, err
 	}
 	result, err := h.await(ctx)
-	if result == nil {
-		_ = h.cmd.Process.Kill() // it may have ended
+	left := time.Duration(0)
+	if result != nil {
+		left = shutdown
 	}
+	kill := time.AfterFunc(left, func() { _ = h.cmd.Process.Kill() })
+	defer kill.Stop()
 	h.drain()
 	<-ended
 	switch {

@@ -27,7 +27,7 @@ type Options struct {
 	Stdout, Stderr io.Writer
 	// Console gets what the kernel prints. nil: nobody does, but for the end of it in an error.
 	Console io.Writer
-	// Silence is how long the virtual machine may give no sign of life. Zero: 2 minutes.
+	// Silence is how long the virtual machine may give no sign of life, from the start of its boot on. Zero: 5 minutes.
 	Silence time.Duration
 	// Progress is told what is downloaded and built. nil: standard error.
 	Progress io.Writer
@@ -56,7 +56,7 @@ func Run(ctx context.Context, command []string, o Options) (exitCode int, err er
 	return exitCode, nil
 }
 
-// qemu are the packages that run it. The other one is where Debian has what a PC's firmware does.
+// qemu is the package with the emulator.
 var qemu = debian.Package{Name: "qemu-system-x86", File: "/usr/bin/qemu-system-x86_64", Purpose: "the virtual machine"}
 
 // complete puts defaults in place of zero fields.
@@ -69,7 +69,7 @@ func (o *Options) complete() (err error) {
 	}
 	o.Memory = cmp.Or(o.Memory, 2048)
 	o.CPUs = cmp.Or(o.CPUs, min(runtime.NumCPU(), 4))
-	o.Silence = cmp.Or(o.Silence, 2*time.Minute)
+	o.Silence = cmp.Or(o.Silence, 5*time.Minute)
 	if o.Env == nil {
 		o.Env = os.Environ()
 	}
