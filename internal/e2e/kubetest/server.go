@@ -16,10 +16,12 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+
+	"github.com/multihome/multihome/internal/e2e/vm/guest"
 )
 
 // startTimeout bounds the wait for one program to be ready. A few seconds are usual.
-const startTimeout = 3 * time.Minute
+func startTimeout() time.Duration { return guest.Patience(3 * time.Minute) }
 
 // Options says what runs beside etcd and kube-apiserver. The zero value is those two alone.
 type Options struct {
@@ -249,7 +251,7 @@ func (s *Server) run(name string, flags []string) error {
 
 // await calls ready until it returns nil, a program has ended or time is up.
 func (s *Server) await(ctx context.Context, what string, ready func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	ctx, cancel := context.WithTimeout(ctx, startTimeout())
 	defer cancel()
 	for {
 		err := ready(ctx)

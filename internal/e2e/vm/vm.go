@@ -19,7 +19,7 @@ type Options struct {
 	Memory int
 	// CPUs is the number of processors. Zero: as many as this machine has, at most 4.
 	CPUs int
-	// Env is the whole environment of the command, but that TMPDIR is replaced. nil: that of this process.
+	// Env is the environment of the command, but for TMPDIR, which is the virtual machine's own. nil: that of this process.
 	Env []string
 	// Dir is where the command runs. Empty: where this process does.
 	Dir string

@@ -2,7 +2,10 @@
 // which is a file of the initramfs, then Reports, each a line of JSON on a port.
 package guest
 
-import "time"
+import (
+	"os"
+	"time"
+)
 
 // Files and directories of the initramfs.
 const (
@@ -53,3 +56,18 @@ type Report struct {
 
 // AliveInterval is the time between two signs of life.
 const AliveInterval = 2 * time.Second
+
+// variable is the environment variable by which programs in the virtual machine know where they are.
+const variable = "E2E_VIRTUAL_MACHINE"
+
+// Env is what init adds to the environment of the command.
+func Env() []string { return []string{"TMPDIR=" + ScratchDir, variable + "=true"} }
+
+// Patience returns how long to wait for something that takes at most d on real processors: several times as long on
+// those that a virtual machine of package vm has.
+func Patience(d time.Duration) time.Duration {
+	if os.Getenv(variable) == "" {
+		return d
+	}
+	return 5 * d
+}

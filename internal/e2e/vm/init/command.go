@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -15,7 +16,7 @@ import (
 // execute runs the command and takes the exit codes of all processes that lose their parent: process 1 is
 // everybody's last parent.
 func execute(job guest.Job, stdout, stderr *os.File) (exitCode int, err error) {
-	environment := append(job.Env, "TMPDIR="+guest.ScratchDir)
+	environment := slices.Concat(job.Env, guest.Env())
 	program, err := lookPath(job.Args[0], environment)
 	if err != nil {
 		return 0, err
