@@ -9,9 +9,9 @@
 //
 // # How it works
 //
-// QEMU emulates the processors: nothing is asked of the machine, neither KVM nor root. The kernel is that of Debian's
-// package, the newest that apt-get knows of. It boots from an archive in memory with the program init, a few modules
-// and the command, and shuts down after it.
+// QEMU emulates the processors, so that no KVM is needed. The kernel is that of Debian's package, the newest that
+// apt-get knows of. It boots from an archive in memory with the program init, a few modules and the command, and shuts
+// down after it.
 //
 // The command sees the machine's files, read-only, over 9p, and above them a file system in memory, so that it can
 // write everywhere and nothing is kept. /proc, /sys, /dev and /run are the virtual machine's own. Beside lo it has no

@@ -55,7 +55,6 @@ func initramfs(ctx context.Context, kernel debian.Kernel, job guest.Job, progres
 		return nil, err
 	}
 	w.File(guest.JobFile, content)
-	w.Directory("dev") // the kernel opens /dev/console before init could make it
 	return archive.Bytes(), w.Close()
 }
 

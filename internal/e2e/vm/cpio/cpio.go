@@ -22,24 +22,24 @@ func NewWriter(w io.Writer) *Writer { return &Writer{w: w, directories: map[stri
 
 // Types of entries with their permissions, as stat's st_mode has them.
 const (
-	directory = 0o040755
-	program   = 0o100755
+	typeDirectory = 0o040755
+	typeProgram   = 0o100755
 )
 
 // File adds a file and the directories that it is in. Its name is relative to the root.
 func (w *Writer) File(name string, content []byte) {
-	w.Directory(path.Dir(name))
-	w.entry(name, program, content)
+	w.directory(path.Dir(name))
+	w.entry(name, typeProgram, content)
 }
 
-// Directory adds a directory and those that it is in, unless they are there.
-func (w *Writer) Directory(name string) {
+// directory adds a directory and those that it is in, unless they are there.
+func (w *Writer) directory(name string) {
 	if w.directories[name] {
 		return
 	}
 	w.directories[name] = true
-	w.Directory(path.Dir(name))
-	w.entry(name, directory, nil)
+	w.directory(path.Dir(name))
+	w.entry(name, typeDirectory, nil)
 }
 
 // Close ends the archive and returns the first error of all calls. It does not close what is written to.
