@@ -52,11 +52,13 @@ kernel/drivers/net/tun.ko.xz:
 		want        []string // nil for an error
 	}{
 		{
-			"in the order of need", index, []string{"virtio_pci"},
+			"in the order of need", index,
+			[]string{"virtio_pci"},
 			[]string{"kernel/drivers/virtio/virtio.ko", "kernel/drivers/virtio/virtio_ring.ko", "kernel/drivers/virtio/virtio_pci.ko"},
 		},
 		{
-			"each once", index, []string{"virtio_ring", "tun", "virtio_pci", "virtio"},
+			"each once", index,
+			[]string{"virtio_ring", "tun", "virtio_pci", "virtio"},
 			[]string{
 				"kernel/drivers/virtio/virtio.ko", "kernel/drivers/virtio/virtio_ring.ko",
 				"kernel/drivers/net/tun.ko.xz", "kernel/drivers/virtio/virtio_pci.ko",

@@ -158,7 +158,7 @@ func (h *hypervisor) run(ctx context.Context) (exitCode int, err error) {
 
 // drain reads what is still to come until QEMU ends.
 func (h *hypervisor) drain() {
-	for range h.reports { //nolint:revive // nothing after the result is of interest
+	for range h.reports { // nothing after the result is of interest
 	}
 	h.readers.Wait()
 }

@@ -238,7 +238,7 @@ func children(t *testing.T, parent int) []int {
 		if err != nil {
 			continue // the thread has ended
 		}
-		for _, field := range strings.Fields(string(list)) {
+		for field := range strings.FieldsSeq(string(list)) {
 			pid, err := strconv.Atoi(field)
 			if err != nil {
 				t.Fatal(err)
