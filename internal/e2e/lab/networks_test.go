@@ -417,8 +417,9 @@ func checkNoTraffic(t *testing.T, c *lab.Cluster, pods [2]*corev1.Pod, peer []li
 	})
 	for _, l := range peer[1:] {
 		for _, address := range l.Addresses {
-			if err := connect(lab.Context(t), netip.MustParsePrefix(address).Addr().String()); err == nil {
-				t.Errorf("%s reaches %s of %s", pods[0].Name, address, pods[1].Name)
+			err := connect(lab.Context(t), netip.MustParsePrefix(address).Addr().String())
+			if err == nil || !strings.Contains(err.Error(), "podbox: dial tcp") {
+				t.Errorf("%s to %s of %s: %v, want that it cannot connect", pods[0].Name, address, pods[1].Name, err)
 			}
 		}
 	}

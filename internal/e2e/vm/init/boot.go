@@ -13,6 +13,9 @@ import (
 	"github.com/multihome/multihome/internal/e2e/vm/guest"
 )
 
+// newRoot is where the root is put together.
+const newRoot = "/merged"
+
 // boot makes the file system of the machine the root, below one in memory that takes all that is written.
 func boot(job guest.Job) error {
 	b := &booting{}
@@ -22,19 +25,19 @@ func boot(job guest.Job) error {
 	b.mount("devtmpfs", "/dev", "devtmpfs", 0, "")
 	b.mount(guest.MountTag, "/machine", "9p", unix.MS_RDONLY, "trans=virtio,version=9p2000.L,msize=512000,cache=loose")
 	b.mount("tmpfs", "/memory", "tmpfs", 0, "size=90%")
-	b.mkdir("/memory/files", "/memory/work", "/memory/scratch", "/root")
-	b.mount("overlay", "/root", "overlay", 0, "lowerdir=/machine,upperdir=/memory/files,workdir=/memory/work")
-	b.mount("proc", "/root/proc", "proc", 0, "")
-	b.mount("sysfs", "/root/sys", "sysfs", 0, "")
-	b.mount("cgroup2", "/root/sys/fs/cgroup", "cgroup2", 0, "")
-	b.mount("devtmpfs", "/root/dev", "devtmpfs", 0, "")
-	b.mount("devpts", "/root/dev/pts", "devpts", unix.MS_NOSUID|unix.MS_NOEXEC, "ptmxmode=0666")
-	b.mount("tmpfs", "/root/dev/shm", "tmpfs", 0, "")
-	b.mount("mqueue", "/root/dev/mqueue", "mqueue", 0, "")
-	b.mount("tmpfs", "/root/run", "tmpfs", 0, "mode=755")
+	b.mkdir("/memory/files", "/memory/work", "/memory/scratch", newRoot)
+	b.mount("overlay", newRoot, "overlay", 0, "lowerdir=/machine,upperdir=/memory/files,workdir=/memory/work")
+	b.mount("proc", newRoot+"/proc", "proc", 0, "")
+	b.mount("sysfs", newRoot+"/sys", "sysfs", 0, "")
+	b.mount("cgroup2", newRoot+"/sys/fs/cgroup", "cgroup2", 0, "")
+	b.mount("devtmpfs", newRoot+"/dev", "devtmpfs", 0, "")
+	b.mount("devpts", newRoot+"/dev/pts", "devpts", unix.MS_NOSUID|unix.MS_NOEXEC, "ptmxmode=0666")
+	b.mount("tmpfs", newRoot+"/dev/shm", "tmpfs", 0, "")
+	b.mount("mqueue", newRoot+"/dev/mqueue", "mqueue", 0, "")
+	b.mount("tmpfs", newRoot+"/run", "tmpfs", 0, "mode=755")
 	// A file system of its own, because overlayfs, which container runtimes use, does not work on itself.
-	b.mount("/memory/scratch", "/root"+guest.ScratchDir, "", unix.MS_BIND, "")
-	b.enter("/root")
+	b.mount("/memory/scratch", newRoot+guest.ScratchDir, "", unix.MS_BIND, "")
+	b.enter(newRoot)
 	b.devices()
 	b.modules(job)
 	b.do("lo", bringUp("lo"))
