@@ -92,26 +92,23 @@ func (s *Server) start(ctx context.Context, o Options) error {
 	if s.credentials, err = writeCredentials(s.dir, s.url, s.network); err != nil {
 		return err
 	}
-	// All at once: each waits for the one it needs.
 	if s.network.URL != "" {
 		s.url = s.network.URL
 	}
 	if err := s.run("etcd", etcdFlags(etcd)); err != nil {
 		return err
 	}
-	if o.Controllers {
+	s.flags = apiServerFlags(etcd, secure, o.Controllers, s.network)
+	if err := s.StartAPIServer(ctx); err != nil {
+		return err
+	}
+	if o.Controllers { // only now: kube-controller-manager gives the API server 10 s
 		if err := s.run("kube-controller-manager", controllerManagerFlags(s.network)); err != nil {
 			return err
 		}
 		if err := s.run("kube-scheduler", schedulerFlags()); err != nil {
 			return err
 		}
-	}
-	s.flags = apiServerFlags(etcd, secure, o.Controllers, s.network)
-	if err := s.StartAPIServer(ctx); err != nil {
-		return err
-	}
-	if o.Controllers {
 		if err := s.await(ctx, "the controllers", s.controllersWork); err != nil {
 			return err
 		}
