@@ -63,6 +63,20 @@ build-e2e: ## build Kubernetes, containerd, Multus and the rest that the e2e tes
 faults: build-e2e ## interrupt installs and uninstalls on real nodes in every way, as root: half an hour; prints the table of docs/faults.md
 	cd internal/e2e && go test -run '^TestEveryFault$$' -timeout 120m -v $(TESTFLAGS) ./lab -faults
 
+# On emulated processors a test takes 10 to 30 times as long, so this runs what the
+# kernel decides and nothing else.
+.PHONY: vm
+vm: ## run what this kernel may be unable to in a virtual machine with Debian's: all configurations with VLAN, ipvlan, dummy and VRF, pods on them, cgroup v2; takes 10 minutes or more
+	@cd internal/e2e && go run ./cmd/lab -build
+	@bin=$$(mktemp -d); trap 'rm -rf "$$bin"' EXIT; \
+	echo "== virtual machines"; \
+	(cd internal/e2e && go build -o "$$bin/" ./cmd/vm && go test -count=1 -timeout 30m ./vm -boot); \
+	echo "== internal/conformance/cni in a virtual machine"; \
+	(cd internal/conformance/cni && CGO_ENABLED=0 go build -o "$$bin/plugins/" tool && \
+		go test -count=1 -timeout 60m -v -run '^TestLint$$' -exec "$$bin/vm -memory 1536" . -linktypes -plugins "$$bin/plugins"); \
+	echo "== internal/e2e/lab in a virtual machine"; \
+	(cd internal/e2e && go test -count=1 -timeout 60m -v -run '^TestLinkTypes$$' -exec "$$bin/vm -memory 4096" ./lab)
+
 .PHONY: race
 race: race-unit ## run the tests in random order with the race detector
 	@$(MAKE) --no-print-directory e2e E2EFLAGS='$(RACE)'

@@ -138,13 +138,17 @@ func oneOfFold(k *checker, key, value string, known ...string) {
 	}
 }
 
+// minMTU is the smallest MTU of all links but VLANs, for which the kernel has
+// no limit. IPv4 needs it.
+const minMTU = 68
+
 // mtu reports what the kernel refuses.
 func (k *checker) mtu(mtu int) { k.mtuAt("mtu", mtu) }
 
 func (k *checker) mtuAt(key string, mtu int) {
 	switch {
 	case mtu == 0:
-	case mtu < 68 || mtu > 65535:
+	case mtu < minMTU || mtu > 65535:
 		k.invalid(key, mtu, "mtu", "must be from 68 to 65535, or 0 for the default")
 	case mtu < 1280 && hasIPv6(k.ipam):
 		k.invalid(key, mtu, "mtu", "must be at least 1280, which IPv6 needs")

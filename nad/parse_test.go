@@ -196,7 +196,7 @@ func TestBuildErrors(t *testing.T) {
 		{"extra that is no JSON", nad.Network{Name: "net", Plugins: []nad.Plugin{nad.MacvlanConfig{Common: extra("x", `{`)}}}, "x: "},
 		{"extra of a list", nad.Network{Name: "net", List: true, Plugins: []nad.Plugin{nad.LoopbackConfig{}}, Extra: map[string]json.RawMessage{"plugins": json.RawMessage("[]")}}, `plugins: Duplicate value`},
 		{"no type", nad.Network{Name: "net", Plugins: []nad.Plugin{nad.Raw{}}}, "type: Required value"},
-		{"everything at once", nad.Network{Name: "net", Plugins: []nad.Plugin{nad.VLANConfig{VLANID: 5000, MTU: 1}}}, "ipam: Required value: vlan needs addresses\nmaster: Required value: the interface of the node that carries the VLAN\nmtu: Invalid value: 1: must be from 68 to 65535, or 0 for the default\nvlanId: Invalid value: 5000: must be from 0 to 4094"},
+		{"everything at once", nad.Network{Name: "net", Plugins: []nad.Plugin{nad.VLANConfig{VLANID: 5000, MTU: -1}}}, "ipam: Required value: vlan needs addresses\nmaster: Required value: the interface of the node that carries the VLAN\nmtu: Invalid value: -1: must be from 68 to 65535, or 0 for the default\nvlanId: Invalid value: 5000: must be from 0 to 4094"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -36,7 +36,11 @@ func (c VLANConfig) check(k *checker) {
 		k.hostInterface("master", c.Master)
 	}
 	k.upTo(4094, "vlanId", c.VLANID)
-	k.mtu(c.MTU)
+	if c.MTU > 0 && c.MTU < minMTU && !hasIPv6(c.IPAM) {
+		k.warn("mtu", "small-mtu", "is accepted for a VLAN, and too small for IPv4, which needs 68", "set 68 to the MTU of the master, or remove it")
+	} else {
+		k.mtu(c.MTU)
+	}
 	if c.VLANID == 0 {
 		k.warn("vlanId", "vlan-zero", "is 0 or not set, which is no VLAN of its own", "set the VLAN, 1 to 4094")
 	}

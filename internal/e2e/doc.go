@@ -8,5 +8,6 @@
 //
 //	cd internal/e2e && go run ./buildnode && go test ./...
 //
-// Package kubetest runs a control plane, for which nodes are only objects. Package lab runs nodes too, as root.
+// Package kubetest runs a control plane, for which nodes are only objects. Package lab runs nodes too, as root. Package
+// vm runs tests on another kernel; make vm does that with those for which the kernel matters.
 package e2e

@@ -2,6 +2,7 @@ package cni_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -23,10 +24,16 @@ import (
 	multustypes "gopkg.in/k8snetworkplumbingwg/multus-cni.v4/pkg/types"
 )
 
+// pluginsBuilt is for a machine that is too slow to look whether they are.
+var pluginsBuilt = flag.String("plugins", "", "directory with the plugins, built before with go build tool")
+
 // buildPlugins builds the tools of go.mod, which are the plugins, unless they
 // are there, and returns their directory.
 func buildPlugins(t *testing.T) string {
 	t.Helper()
+	if *pluginsBuilt != "" {
+		return *pluginsBuilt
+	}
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		t.Fatal(err)

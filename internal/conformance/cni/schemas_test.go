@@ -59,10 +59,12 @@ var schemas = []schema{
 	{"ipvlan", `{"type":"ipvlan","master":"eth0",` + ipv4 + `}`, merge(general, map[string]string{
 		"master": names, "mode": `"", "l2", "l3", "l3s", "L2"`, "mtu": mtus, "linkInContainer": flags,
 	})},
+	{"ipvlan with IPv6", `{"type":"ipvlan","master":"eth0",` + ipv6 + `}`, map[string]string{"mtu": `67, 1279, 1280`}},
 	{"ipvlan without ipam", `{"type":"ipvlan","master":"eth0"}`, nil},
 	{"vlan", `{"type":"vlan","master":"eth0","vlanId":5,` + ipv4 + `}`, merge(general, map[string]string{
 		"master": names, "vlanId": `-1, 0, 1, 4094, 4095, 4096`, "mtu": mtus, "linkInContainer": flags,
 	})},
+	{"vlan with IPv6", `{"type":"vlan","master":"eth0","vlanId":5,` + ipv6 + `}`, map[string]string{"mtu": `1, 67, 68, 1279, 1280`}},
 	{"vlan without master", `{"type":"vlan","vlanId":5,` + ipv4 + `}`, nil},
 	{"vlan without ipam", `{"type":"vlan","master":"eth0","vlanId":5}`, nil},
 	{"host-device", `{"type":"host-device","device":"peer0"}`, merge(general, map[string]string{"device": names})},
@@ -79,6 +81,7 @@ var schemas = []schema{
 	}},
 	{"ptp without ipam", `{"type":"ptp"}`, nil},
 	{"dummy", `{"type":"dummy",` + ipv4 + `}`, general},
+	{"dummy with IPv6", `{"type":"dummy",` + ipv6 + `}`, nil},
 	{"dummy without ipam", `{"type":"dummy"}`, nil},
 	{"loopback", `{"type":"loopback"}`, merge(general, map[string]string{"mtu": mtus})},
 	{"tap", `{"type":"tap","owner":0,"group":0}`, merge(general, tapValues)},

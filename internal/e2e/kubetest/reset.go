@@ -24,7 +24,7 @@ import (
 // What is there again under its name after it was deleted belongs to the control plane, such as each
 // namespace's default service account, and stays.
 func (s *Server) Reset(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	ctx, cancel := context.WithTimeout(ctx, startTimeout())
 	defer cancel()
 	c, err := s.newCleaner()
 	if err != nil {

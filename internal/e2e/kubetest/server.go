@@ -16,10 +16,12 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+
+	"github.com/multihome/multihome/internal/e2e/vm/guest"
 )
 
 // startTimeout bounds the wait for one program to be ready. A few seconds are usual.
-const startTimeout = 3 * time.Minute
+func startTimeout() time.Duration { return guest.Patience(3 * time.Minute) }
 
 // Options says what runs beside etcd and kube-apiserver. The zero value is those two alone.
 type Options struct {
@@ -90,26 +92,23 @@ func (s *Server) start(ctx context.Context, o Options) error {
 	if s.credentials, err = writeCredentials(s.dir, s.url, s.network); err != nil {
 		return err
 	}
-	// All at once: each waits for the one it needs.
 	if s.network.URL != "" {
 		s.url = s.network.URL
 	}
 	if err := s.run("etcd", etcdFlags(etcd)); err != nil {
 		return err
 	}
-	if o.Controllers {
+	s.flags = apiServerFlags(etcd, secure, o.Controllers, s.network)
+	if err := s.StartAPIServer(ctx); err != nil {
+		return err
+	}
+	if o.Controllers { // only now: kube-controller-manager gives the API server 10 s
 		if err := s.run("kube-controller-manager", controllerManagerFlags(s.network)); err != nil {
 			return err
 		}
 		if err := s.run("kube-scheduler", schedulerFlags()); err != nil {
 			return err
 		}
-	}
-	s.flags = apiServerFlags(etcd, secure, o.Controllers, s.network)
-	if err := s.StartAPIServer(ctx); err != nil {
-		return err
-	}
-	if o.Controllers {
 		if err := s.await(ctx, "the controllers", s.controllersWork); err != nil {
 			return err
 		}
@@ -249,7 +248,7 @@ func (s *Server) run(name string, flags []string) error {
 
 // await calls ready until it returns nil, a program has ended or time is up.
 func (s *Server) await(ctx context.Context, what string, ready func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	ctx, cancel := context.WithTimeout(ctx, startTimeout())
 	defer cancel()
 	for {
 		err := ready(ctx)

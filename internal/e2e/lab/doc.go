@@ -37,5 +37,6 @@
 // # What it cannot show
 //
 // A real Talos: its kubelet in a container, SELinux, read-only root and workload isolation. Real images, other
-// architectures, Cilium. Link types that the machine's kernel lacks.
+// architectures, Cilium. Link types that the machine's kernel lacks: make vm runs the tests for them, TestLinkTypes,
+// in a virtual machine of package vm, which also has version 2 of cgroups.
 package lab

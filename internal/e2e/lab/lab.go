@@ -24,10 +24,11 @@ import (
 
 	"github.com/multihome/multihome/internal/e2e/kubetest"
 	"github.com/multihome/multihome/internal/e2e/lab/cgroups"
+	"github.com/multihome/multihome/internal/e2e/vm/guest"
 )
 
 // patience bounds each wait for something that takes seconds.
-const patience = 3 * time.Minute
+func patience() time.Duration { return guest.Patience(3 * time.Minute) }
 
 // Options says what a Cluster is like. The zero value is one node of Talos 1.13 with a bridge as primary CNI and
 // the images of the newest Multus.
@@ -307,7 +308,7 @@ func (c *Cluster) StartAPIServer(ctx context.Context) error {
 
 // await calls done until it returns nil or time is up.
 func (c *Cluster) await(ctx context.Context, what string, done func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, patience())
 	defer cancel()
 	for {
 		err := done(ctx)

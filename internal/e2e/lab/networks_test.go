@@ -32,6 +32,7 @@ type networkTest struct {
 	networks []*netattdefv1.NetworkAttachmentDefinition
 	pods     [2][]attached
 	apart    bool // the pods are on two nodes
+	isolated bool // the pods must not reach each other, but over eth0
 
 	mtu      int               // of the networks' interfaces; 0: 1500
 	routes   []string          // over net1, beside that to its own network
@@ -46,18 +47,10 @@ type attached struct {
 	addresses []string
 }
 
-// networkTests are for any kernel with bridge and macvlan. Left to the tier of tests in a virtual machine, whose
-// kernel has what others lack: the bridge with VLANs (CONFIG_BRIDGE_VLAN_FILTERING; without it the plugin fails with
-// "failed to create bridge ...: operation not supported"), ipvlan, vlan and dummy.
+// networkTests are for any kernel with bridge and macvlan; linkTypeTests are for others.
 func networkTests(t *testing.T) []networkTest {
 	t.Helper()
-	built := func(def *netattdefv1.NetworkAttachmentDefinition, err error) *netattdefv1.NetworkAttachmentDefinition {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return def
-	}
+	built := builtFor(t)
 	accepts := func(capabilities ...nads.Capability) nads.Common {
 		c := nads.Common{Capabilities: map[nads.Capability]bool{}}
 		for _, capability := range capabilities {
@@ -175,11 +168,28 @@ func networkTests(t *testing.T) []networkTest {
 	}
 }
 
+// builtFor returns what is put around a call of package nad: a network, or the end of the test.
+func builtFor(t *testing.T) func(*netattdefv1.NetworkAttachmentDefinition, error) *netattdefv1.NetworkAttachmentDefinition {
+	t.Helper()
+	return func(def *netattdefv1.NetworkAttachmentDefinition, err error) *netattdefv1.NetworkAttachmentDefinition {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return def
+	}
+}
+
 // TestNetworks: pods have what networks of package nad say, inside and in network-status, reach each other over
 // them and keep their first interface as it is.
 func TestNetworks(t *testing.T) {
 	t.Parallel()
-	c := lab.New(t, lab.Options{Nodes: 2})
+	runNetworkTests(t, lab.New(t, lab.Options{Nodes: 2}), networkTests(t))
+}
+
+// runNetworkTests runs tests on a new cluster.
+func runNetworkTests(t *testing.T, c *lab.Cluster, tests []networkTest) {
+	t.Helper()
 	install(t, c, newClient(t, c), multus.Config{})
 	scheme := runtime.NewScheme()
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), netattdefv1.AddToScheme(scheme)); err != nil {
@@ -190,7 +200,6 @@ func TestNetworks(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	tests := networkTests(t)
 	pods := make([][2]*corev1.Pod, len(tests))
 	for i, tt := range tests { // all at once: they start while the first are looked at
 		for _, def := range tt.networks {
@@ -219,11 +228,16 @@ func TestNetworks(t *testing.T) {
 			var links [2][]link
 			for j, pod := range pods[i] {
 				pod = running(t, c, pod)
+				pods[i][j] = pod
 				links[j] = checkLinks(t, c, pod, tt, tt.pods[j])
 				checkStatus(t, pod, links[j])
 				checkSettings(t, c, pod, tt.settings)
 			}
-			if !t.Failed() {
+			switch {
+			case t.Failed():
+			case tt.isolated:
+				checkNoTraffic(t, c, pods[i], links[1])
+			default:
 				checkTraffic(t, c, pods[i][0], links[0], links[1])
 			}
 		})
@@ -389,6 +403,26 @@ func checkTraffic(t *testing.T, c *lab.Cluster, pod *corev1.Pod, own, peer []lin
 				}
 				return err
 			})
+		}
+	}
+}
+
+// checkNoTraffic: the first pod reaches the second one by eth0, and by none of its other addresses.
+func checkNoTraffic(t *testing.T, c *lab.Cluster, pods [2]*corev1.Pod, peer []link) {
+	t.Helper()
+	connect := func(ctx context.Context, address string) error {
+		_, err := c.Exec(ctx, pods[0], "/podbox", "connect", net.JoinHostPort(address, "8080"))
+		return err
+	}
+	eventually(t, "connection to "+pods[1].Status.PodIP, func(ctx context.Context) error {
+		return connect(ctx, pods[1].Status.PodIP)
+	})
+	for _, l := range peer[1:] {
+		for _, address := range l.Addresses {
+			err := connect(lab.Context(t), netip.MustParsePrefix(address).Addr().String())
+			if err == nil || !strings.Contains(err.Error(), "podbox: dial tcp") {
+				t.Errorf("%s to %s of %s: %v, want that it cannot connect", pods[0].Name, address, pods[1].Name, err)
+			}
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/mod/modfile"
 
+	"github.com/multihome/multihome/internal/e2e/debian"
 	"github.com/multihome/multihome/internal/e2e/gobuild"
 	"github.com/multihome/multihome/internal/e2e/kubetest"
 )
@@ -41,7 +42,7 @@ func buildPrograms(ctx context.Context, o Options) (*programs, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := needDebianPackages(ctx, o.Progress); err != nil {
+	if err := debian.Need(ctx, o.Progress, debianPackages...); err != nil {
 		return nil, err
 	}
 	binary, err := kubetest.Binary(ctx, o.Progress)

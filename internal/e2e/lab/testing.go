@@ -41,7 +41,7 @@ func New(tb testing.TB, o Options) *Cluster {
 // Context returns a context for the test that ends before go test's -timeout would take the logs with it.
 func Context(tb testing.TB) context.Context {
 	tb.Helper()
-	ctx, cancel := context.WithTimeout(tb.Context(), 2*patience)
+	ctx, cancel := context.WithTimeout(tb.Context(), 2*patience())
 	tb.Cleanup(cancel)
 	return ctx
 }
