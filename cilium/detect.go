@@ -190,7 +190,7 @@ func (d *detection) unseen(object, message, remedy string) {
 // misread turns the problems of Parse into findings: an agent does not start
 // with such values.
 func (d *detection) misread(object string, err error) {
-	joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // Parse joins and nothing wraps
+	joined, ok := err.(interface{ Unwrap() []error }) // Parse joins and nothing wraps
 	if !ok {
 		return
 	}

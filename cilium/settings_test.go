@@ -47,7 +47,7 @@ func TestSettings(t *testing.T) {
 // All that the agent would not understand is said at once, with its key.
 func TestParseProblems(t *testing.T) {
 	_, err := cilium.Parse(map[string]string{"cni-exclusive": "yes", "devices": "eth0", "routing-mode": "bridge"})
-	joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // what it joins is looked at
+	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {
 		t.Fatalf("error %v, want two joined ones", err)
 	}

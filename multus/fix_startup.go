@@ -6,6 +6,10 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
+// startupScript takes the daemon's configuration and what thin Multus left. It
+// runs startupPrograms, which every official image has.
+const startupScript = `cat "$0" && { rm -f "$@" || :; }`
+
 // startupFix lets a pod of Multus be ready once it serves. The daemon writes
 // 00-multus.conf when it answers, a second or two after its container runs, and
 // until then the runtime calls the primary CNI alone: without a probe the pod
@@ -32,7 +36,7 @@ var startupFix = fix{
 		}
 		b.daemonContainer().StartupProbe = &corev1.Probe{
 			ProbeHandler: corev1.ProbeHandler{Exec: &corev1.ExecAction{Command: []string{
-				"/bin/sh", "-c", `cat "$0" && { rm -f "$@" || :; }`, path.Join(dir, "00-multus.conf"),
+				"/bin/sh", "-c", startupScript, path.Join(dir, "00-multus.conf"),
 				path.Join(dir, "00-multus.conflist"), path.Join(dir, "multus.d/multus.kubeconfig"),
 			}}},
 			PeriodSeconds: 1,

@@ -3,6 +3,7 @@
 package multus_test
 
 import (
+	"maps"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -29,9 +30,7 @@ func TestStartupProbe(t *testing.T) {
 	}
 	thick := map[string]string{net + "10-flannel.conflist": conflist, net + "00-multus.conf": "{}"}
 	both := map[string]string{net + "00-multus.conf": "{}"}
-	for name, content := range thin {
-		both[name] = content
-	}
+	maps.Copy(both, thin)
 	tests := []struct {
 		name          string
 		before, after map[string]string
@@ -49,8 +48,8 @@ func TestStartupProbe(t *testing.T) {
 			t.Run(tt.name+" "+shell.name, func(t *testing.T) {
 				node := newCleanNode(t, shell, corev1.Container{}, tt.before)
 				for _, word := range probe {
-					if strings.HasPrefix(word, "/host/") {
-						word = filepath.Join(node.root, strings.TrimPrefix(word, "/host/"))
+					if onHost, ok := strings.CutPrefix(word, "/host/"); ok {
+						word = filepath.Join(node.root, onHost)
 					}
 					node.program.Command = append(node.program.Command, word)
 				}

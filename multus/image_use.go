@@ -98,6 +98,7 @@ var multusProgram = regexp.MustCompile(`/usr/src/multus-cni/bin/[a-z_-]+`)
 // Programs that the scripts run which this package sends to nodes.
 var (
 	installPluginsPrograms = []string{"/bin/sh", "chmod", "cp", "grep", "mkdir", "mv", "rm", "sha256sum", "sync"}
+	startupPrograms        = []string{"/bin/sh", "cat", "rm"}
 	cleanNodePrograms      = []string{"/bin/sh", "grep", "mv", "rm", "rmdir", "sha256sum", "sleep"}
 )
 
@@ -127,6 +128,9 @@ func (b *Bundle) programsOf(c corev1.Container) []string {
 	for _, probe := range []*corev1.Probe{c.StartupProbe, c.LivenessProbe, c.ReadinessProbe} {
 		if probe != nil && probe.Exec != nil && len(probe.Exec.Command) > 0 {
 			out = append(out, probe.Exec.Command[0])
+			if slices.Contains(probe.Exec.Command, startupScript) {
+				out = append(out, startupPrograms...)
+			}
 		}
 	}
 	// What lies on a volume is not of the image.

@@ -20,7 +20,7 @@ func TestImageUses(t *testing.T) {
 	}
 	daemon := multus.ImageUse{
 		Image: official + "v4.3.0-thick", Architectures: both, Optional: cleaner,
-		Programs: []string{dir + "install_multus", dir + "multus-daemon", dir + "multus-shim", dir + "passthru", "cat"},
+		Programs: []string{"/bin/sh", dir + "install_multus", dir + "multus-daemon", dir + "multus-shim", dir + "passthru", "cat", "rm"},
 	}
 	with := func(use multus.ImageUse, change func(*multus.ImageUse)) multus.ImageUse {
 		change(&use)
@@ -33,13 +33,13 @@ func TestImageUses(t *testing.T) {
 	}{
 		{"default", multus.Config{}, []multus.ImageUse{daemon}},
 		{"before the passthru plugin", multus.Config{Version: "v4.1.0"}, []multus.ImageUse{with(daemon, func(u *multus.ImageUse) {
-			u.Image, u.Programs = official+"v4.1.0-thick", []string{dir + "install_multus", dir + "multus-daemon", dir + "multus-shim", "cat"}
+			u.Image, u.Programs = official+"v4.1.0-thick", []string{"/bin/sh", dir + "install_multus", dir + "multus-daemon", dir + "multus-shim", "cat", "rm"}
 		})}},
 		{"copied by cp", multus.Config{Version: "v4.0.2", Skip: []string{"shim-install", "startup"}, Platform: multus.Platform{Architectures: []string{"amd64"}}}, []multus.ImageUse{with(daemon, func(u *multus.ImageUse) {
 			u.Image, u.Architectures, u.Programs = official+"v4.0.2-thick", []string{"amd64"}, []string{dir + "multus-daemon", dir + "multus-shim", "cp"}
 		})}},
 		{"copied by a shell", multus.Config{Version: "v4.2.2", Skip: []string{"shim-install"}}, []multus.ImageUse{with(daemon, func(u *multus.ImageUse) {
-			u.Image, u.Programs = official+"v4.2.2-thick", []string{dir + "multus-daemon", dir + "multus-shim", dir + "passthru", "cat", "cp", "sh"}
+			u.Image, u.Programs = official+"v4.2.2-thick", []string{"/bin/sh", dir + "multus-daemon", dir + "multus-shim", dir + "passthru", "cat", "cp", "rm", "sh"}
 		})}},
 		{"all plugins", multus.Config{ReferencePlugins: multus.ReferencePlugins{Install: true, Image: "a/plugins:1"}}, []multus.ImageUse{
 			{Image: "a/plugins:1", Architectures: both, Programs: []string{"/bin/sh", "/plugins/*", "chmod", "cp", "grep", "mkdir", "mv", "rm", "sha256sum", "sync"}},

@@ -100,9 +100,8 @@ func TestVerifyingImages(t *testing.T) {
 			}
 			cluster.ResetRequests()
 			_, err = installer.Install(t.Context(), test.options)
-			var refused *multus.PreflightError
 			var got []string
-			if errors.As(err, &refused) {
+			if refused, ok := errors.AsType[*multus.PreflightError](err); ok {
 				for _, f := range refused.Findings {
 					got = append(got, f.Code)
 					if !slices.Contains(plan.Findings, f) {

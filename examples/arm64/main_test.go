@@ -12,7 +12,7 @@ import (
 const want = `== Verify
 linux/amd64: an image is there: true
 linux/arm64: an image is there: true
-error image/wrong-machine: Image ghcr.io/k8snetworkplumbingwg/multus-cni:v4.3.0-thick linux/arm64: /usr/src/multus-cni/bin/install_multus, /usr/src/multus-cni/bin/multus-daemon, /usr/src/multus-cni/bin/multus-shim, /usr/src/multus-cni/bin/passthru, cat, /bin/sh, grep, mv and 4 more are built for amd64; such a program ends with exec format error; name an image that is built for it in Config.ArchImages["arm64"], or build one with image.Build
+error image/wrong-machine: Image ghcr.io/k8snetworkplumbingwg/multus-cni:v4.3.0-thick linux/arm64: /bin/sh, /usr/src/multus-cni/bin/install_multus, /usr/src/multus-cni/bin/multus-daemon, /usr/src/multus-cni/bin/multus-shim, /usr/src/multus-cni/bin/passthru, cat, rm, grep and 4 more are built for amd64; such a program ends with exec format error; name an image that is built for it in Config.ArchImages["arm64"], or build one with image.Build
 
 == Install on a cluster with an arm64 node
 refused, and nothing was changed: image/wrong-machine

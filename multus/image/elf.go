@@ -12,7 +12,7 @@ import (
 type Linkage string
 
 const (
-	// LinkageUnknown: the file does not tell within its first bytes.
+	// LinkageUnknown is what a file is that does not tell within its first bytes.
 	LinkageUnknown Linkage = ""
 	// LinkageStatic binaries start by themselves.
 	LinkageStatic Linkage = "static"

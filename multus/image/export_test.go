@@ -3,6 +3,7 @@ package image
 import (
 	"bytes"
 	"context"
+	"slices"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
@@ -14,8 +15,8 @@ func ReadBinary(body []byte) Binary { return readBinary(body[:min(len(body), hea
 // returns its path and how many bytes the layers unpacked to.
 func FindInLayers(ctx context.Context, name string, limits Limits, layers ...[]byte) (at string, unpacked int64, err error) {
 	s := newSearch([]string{name}, nil, nil)
-	for i := len(layers) - 1; i >= 0; i-- {
-		blob := newBlobReader(ctx, bytes.NewReader(layers[i]), "layer", v1.Hash{})
+	for i, layer := range slices.Backward(layers) {
+		blob := newBlobReader(ctx, bytes.NewReader(layer), "layer", v1.Hash{})
 		err := s.tree.readLayer(blob, i, limits.orDefault(), &unpacked, func(at string) error {
 			s.update(at)
 			return nil

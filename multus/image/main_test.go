@@ -227,11 +227,10 @@ func rightIndex(t testing.TB) v1.ImageIndex {
 	return indexOf(t, labelled{"linux/amd64", multusImage(t, "amd64")}, labelled{"linux/arm64", multusImage(t, "arm64")})
 }
 
-// server is a registry on loopback that counts its requests.
+// server is a registry on loopback.
 type server struct {
 	*httptest.Server
-	host     string
-	requests []string // "GET /v2/..."
+	host string
 }
 
 // serve starts a registry. wrap may answer in its place; nil: it does not.

@@ -48,7 +48,7 @@ func TestVerify(t *testing.T) {
 		{
 			"amd64 programs for arm64", arm64(layerOf(t, multusFiles("amd64")...)),
 			[]string{"error image/wrong-machine linux/arm64"},
-			"mv and 4 more are built for amd64",
+			"grep and 4 more are built for amd64",
 		},
 		{
 			"one amd64 program", arm64(layerOf(t, append(without(right, "multus-shim"), file{name: bin + "multus-shim", body: program("amd64")})...)),

@@ -5,8 +5,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 )
@@ -15,6 +15,11 @@ import (
 func fakeGo(t *testing.T, behaviour string) string {
 	t.Helper()
 	t.Setenv("FAKE_GO", behaviour)
+	root, err := exec.CommandContext(t.Context(), "go", "env", "GOROOT").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("FAKE_GOROOT", strings.TrimSpace(string(root)))
 	command, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -30,7 +35,7 @@ func TestMain(m *testing.M) {
 }
 
 func beGo(behaviour string) int {
-	answer := fmt.Sprintf(`{"GOVERSION":"go1.20.1 X:nothing","GOROOT":%q}`, runtime.GOROOT())
+	answer := fmt.Sprintf(`{"GOVERSION":"go1.20.1 X:nothing","GOROOT":%q}`, os.Getenv("FAKE_GOROOT"))
 	switch {
 	case behaviour == "junk":
 		fmt.Println("hello")

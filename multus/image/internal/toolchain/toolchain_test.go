@@ -89,7 +89,7 @@ const (
 )
 
 // module is one with a command, a package, and a dependency.
-func module(proxy *toymodule.Proxy, t *testing.T, replace ...string) toolchain.Module {
+func module(t *testing.T, proxy *toymodule.Proxy, replace ...string) toolchain.Module {
 	t.Helper()
 	dep := proxy.Add(t, "example.com/dep", "v1.2.3", "-- go.mod --\nmodule example.com/dep\n\ngo 1.21\n-- dep.go --\npackage dep\n\nconst Text = \"dep\"\n")
 	files := strings.NewReplacer(replace...).Replace(`
@@ -142,7 +142,7 @@ func compile(t *testing.T, tool *toolchain.Toolchain, m toolchain.Module, progre
 
 // TestCompile: what comes out depends on nothing around.
 func TestCompile(t *testing.T) {
-	m := module(toymodule.New(t), t)
+	m := module(t, toymodule.New(t))
 	commands, programs := compile(t, open(t, ""), m, func(string) {})
 	if diff := cmp.Diff([]string{"a", "b"}, commands.Names()); diff != "" {
 		t.Errorf("commands (-want +got):\n%s", diff)
@@ -208,7 +208,7 @@ func TestModuleErrors(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			m := module(toymodule.New(t), t, tt.replace...)
+			m := module(t, toymodule.New(t), tt.replace...)
 			if tt.change != nil {
 				tt.change(&m)
 			}
@@ -223,7 +223,7 @@ func TestModuleErrors(t *testing.T) {
 // TestModuleAsksDatabase: without a hash on record, the user's settings exempt
 // no module.
 func TestModuleAsksDatabase(t *testing.T) {
-	m := module(toymodule.New(t), t)
+	m := module(t, toymodule.New(t))
 	m.Sum, m.GoModSum = "", ""
 	t.Setenv("GOSUMDB", "db.invalid+00000000+AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")
 	t.Setenv("GOPRIVATE", "example.com")
@@ -248,7 +248,7 @@ func TestCommandsErrors(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			m := module(toymodule.New(t), t, tt.replace...)
+			m := module(t, toymodule.New(t), tt.replace...)
 			source, err := open(t, "").Module(t.Context(), m)
 			if err != nil {
 				t.Fatal(err)
@@ -263,7 +263,7 @@ func TestCommandsErrors(t *testing.T) {
 
 // TestCompileError: the error says what the compiler says.
 func TestCompileError(t *testing.T) {
-	m := module(toymodule.New(t), t, `var Text = dep.Text`, `var Text = dep.Text + noSuchName`)
+	m := module(t, toymodule.New(t), `var Text = dep.Text`, `var Text = dep.Text + noSuchName`)
 	source, err := open(t, "").Module(t.Context(), m)
 	if err != nil {
 		t.Fatal(err)
