@@ -11,11 +11,11 @@ SHELL := bash
 CONFORMANCE := $(patsubst %/go.mod,%,$(wildcard internal/conformance/*/go.mod))
 PROGRAMS := internal/e2e/node $(patsubst %/go.mod,%,$(wildcard internal/e2e/labnode/go.mod internal/e2e/labnode/*/go.mod))
 MODULES := . internal/bench internal/e2e $(CONFORMANCE) $(PROGRAMS) internal/tools
-LINTED := internal/bench internal/e2e $(filter-out internal/conformance/talos1.%,$(CONFORMANCE))
+LINTED := internal/bench internal/e2e internal/tools $(filter-out internal/conformance/talos1.%,$(CONFORMANCE))
 
 TOOL := go tool -modfile=$(CURDIR)/internal/tools/go.mod
 LINT := $(TOOL) golangci-lint
-PLATFORMS := linux/amd64 darwin/arm64 windows/amd64
+PLATFORMS := linux/amd64 linux/arm64 darwin/arm64 windows/amd64
 
 # Extra flags for go test: make test TESTFLAGS='-run Render -v'; those for the
 # tests of internal/e2e alone: make test E2EFLAGS=-race
@@ -108,15 +108,14 @@ fmt-check: ## fail if a Go file is not formatted
 	$(LINT) fmt --diff
 
 .PHONY: vet
-vet: ## compile and vet everything for every platform
-	@for platform in $(PLATFORMS); do \
-		echo "== $$platform"; \
-		GOOS=$${platform%/*} GOARCH=$${platform#*/} CGO_ENABLED=0 go vet ./...; \
-	done
-	@for module in $(LINTED); do \
+vet: ## vet everything on this platform, and type-check it for the others
+	@for module in . $(LINTED); do \
 		echo "== $$module"; \
 		(cd $$module && go vet ./...); \
 	done
+	@bin=$$(mktemp -d); trap 'rm -rf "$$bin"' EXIT; \
+	(cd internal/tools && go build -o "$$bin/" ./typecheck); \
+	"$$bin/typecheck" $(PLATFORMS)
 
 .PHONY: generate
 generate: ## write the generated files again
