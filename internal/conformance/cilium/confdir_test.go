@@ -3,6 +3,7 @@ package cilium_test
 import (
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -140,9 +141,7 @@ func TestConfDir(t *testing.T) {
 						t.Fatal(err)
 					}
 					flags := map[string]string{}
-					for key, value := range data {
-						flags[key] = value
-					}
+					maps.Copy(flags, data)
 					if flags["read-cni-conf"] != "" {
 						flags["read-cni-conf"] = filepath.Join(t.TempDir(), "source.conflist")
 						if err := os.WriteFile(flags["read-cni-conf"], []byte(flannel), 0o600); err != nil {
