@@ -2,6 +2,7 @@ package kubevirt_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -28,14 +29,14 @@ func TestCheckUpdate(t *testing.T) {
 	running, changes := changed(t)
 	for _, c := range changes {
 		t.Run(c.Name, func(t *testing.T) {
-			got := ""
+			var got strings.Builder
 			for _, finding := range kubevirt.CheckUpdate(&running.Spec, &c.Spec, kubevirt.Cluster{Version: c.Cluster.Version}) {
-				got += fmt.Sprintln(finding)
+				fmt.Fprintln(&got, finding)
 				if finding.Path == "" || finding.Source == "" {
 					t.Errorf("incomplete: %+v", finding)
 				}
 			}
-			golden.Check(t, "testdata/update.txtar", c.Name+".findings", []byte(got))
+			golden.Check(t, "testdata/update.txtar", c.Name+".findings", []byte(got.String()))
 		})
 	}
 	if got := kubevirt.CheckUpdate(&running.Spec, &running.Spec, kubevirt.Cluster{}); len(got) != 0 {
