@@ -183,29 +183,34 @@ func ExampleCheck() {
 func ExampleRepair() {
 	ctx := context.Background()
 	cluster := exampleCluster(true, multusDaemonSet())
-	_, err := cilium.Repair(ctx, cluster.Client(), cilium.RepairOptions{
-		Progress: func(step cilium.Step) { fmt.Println(step) },
-	})
-	if err != nil {
-		log.Fatal(err)
-	}
-
-	// Last, the pods that lack their networks.
 	installer, err := multus.NewInstaller(cluster.Client(), multus.Config{})
 	if err != nil {
 		log.Fatal(err)
 	}
-	report, err := installer.Audit(ctx, multus.AuditOptions{Recreate: true})
+	_, err = cilium.Repair(ctx, cluster.Client(), cilium.RepairOptions{
+		Progress: func(step cilium.Step) { fmt.Println(step) },
+		Recreate: func(ctx context.Context) (int, error) { // last, the pods that lack their networks
+			report, err := installer.Audit(ctx, multus.AuditOptions{Recreate: true})
+			if err != nil {
+				return 0, err
+			}
+			evicted := 0
+			for _, pod := range report.Pods {
+				if pod.Evicted {
+					evicted++
+				}
+			}
+			return evicted, nil
+		},
+	})
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(len(report.Pods), "pods without their networks")
 	// Output:
 	// value changed: ConfigMap kube-system/cilium-config: cni-exclusive set to false
 	// agents changed: DaemonSet kube-system/cilium: restarted
 	// multus changed: DaemonSet kube-system/kube-multus-ds: restarted
-	// pods left: pods that started meanwhile stay without their networks; Audit of package multus names them, and recreates them with its option Recreate
-	// 0 pods without their networks
+	// pods kept: none lacks its networks and can be made anew
 }
 
 // Where Helm owns the settings, they are changed there, and nowhere else.

@@ -35,6 +35,10 @@ type RepairOptions struct {
 	// Multus are the DaemonSets to restart. Empty: all with the label
 	// app=multus, which upstream's manifest has.
 	Multus []client.ObjectKey
+	// Recreate makes the pods anew that lack their networks, and says how many:
+	// Audit of package multus with its option Recreate. It is called last. Nil:
+	// that is left to the caller, and the last Step says so.
+	Recreate func(context.Context) (pods int, err error)
 	// Progress is called for each Step, and while a restart is waited for; nil
 	// for nobody. It must not keep long.
 	Progress func(Step)
@@ -127,11 +131,28 @@ func Repair(ctx context.Context, c client.Client, options RepairOptions) ([]Step
 			return r.steps, err
 		}
 	}
-	r.report(Step{
+	err := r.recreate(ctx)
+	return r.steps, err
+}
+
+// recreate has the pods made anew that the restarts came too late for.
+func (r *repair) recreate(ctx context.Context) error {
+	step := Step{
 		Type: StepPods, State: StateLeft,
 		Message: "pods that started meanwhile stay without their networks; Audit of package multus names them, and recreates them with its option Recreate",
-	})
-	return r.steps, nil
+	}
+	if r.options.Recreate != nil {
+		n, err := r.options.Recreate(ctx)
+		if err != nil {
+			return fmt.Errorf("recreate pods: %w", err)
+		}
+		step.State, step.Message = StateKept, "none lacks its networks and can be made anew"
+		if n > 0 {
+			step.State, step.Message = StateChanged, fmt.Sprintf("%d made anew", n)
+		}
+	}
+	r.report(step)
+	return nil
 }
 
 // repair is one Repair under way.

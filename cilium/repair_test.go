@@ -73,6 +73,30 @@ func mustBeMended(t *testing.T, cluster *multustest.Cluster, what string) {
 	}
 }
 
+// The pods come last, when everything else is done, and again with each call.
+func TestRepairRecreate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cluster := broken(t)
+		lost, asked := 2, errors.New("eviction is not allowed")
+		recreate := func(context.Context) (int, error) {
+			mustBeMended(t, cluster, "before pods are made anew")
+			n := lost
+			lost = 0
+			return n, asked
+		}
+		if _, err := cilium.Repair(t.Context(), cluster.Client(), cilium.RepairOptions{Recreate: recreate}); !errors.Is(err, asked) || !strings.HasPrefix(err.Error(), "recreate pods: ") {
+			t.Errorf("got error %v, want %v with what was done", err, asked)
+		}
+		lost, asked = 2, nil
+		for _, want := range []string{"pods changed: 2 made anew", "pods kept: none lacks its networks and can be made anew"} {
+			steps := repair(t, cluster, cilium.RepairOptions{Recreate: recreate})
+			if got := steps[len(steps)-1]; got != want {
+				t.Errorf("last step %q, want %q", got, want)
+			}
+		}
+	})
+}
+
 func TestRepair(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cluster := broken(t)
