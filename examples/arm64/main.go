@@ -2,15 +2,17 @@
 // not run on arm64 nodes: it finds out before a node pulls the image, refuses
 // the install, and runs another image on these nodes.
 //
-//	go run ./examples/arm64
+//	go run ./examples/arm64         with a stand-in for the other image
+//	go run ./examples/arm64 -build  builds it, which takes minutes the first time
 //
-// It runs offline: a registry in this process stands for ghcr.io and has an
-// image whose arm64 entry holds amd64 programs.
+// It runs without a cluster or a registry: one in this process stands for ghcr.io
+// and has an image whose arm64 entry holds amd64 programs.
 package main
 
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -26,18 +28,21 @@ const (
 )
 
 func main() {
-	if err := run(context.Background(), os.Stdout); err != nil {
+	build := flag.Bool("build", false, "build the image for arm64 from Multus' Go module")
+	flag.Parse()
+	if err := run(context.Background(), *build, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "arm64:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, out io.Writer) error {
-	registries, stop, err := startRegistry(ctx)
+func run(ctx context.Context, build bool, out io.Writer) error {
+	host, stop, err := startRegistry(ctx)
 	if err != nil {
 		return err
 	}
 	defer stop()
+	registries := image.RegistryOptions{Mirrors: map[string][]string{"*": {host}}}
 
 	fmt.Fprintln(out, "== Verify")
 	report, err := image.Verify(ctx, official, image.VerifyOptions{
@@ -70,6 +75,15 @@ func run(ctx context.Context, out io.Writer) error {
 	fmt.Fprintln(out, "refused, and nothing was changed:", refused.Findings[0].Code)
 
 	fmt.Fprintln(out, "\n== Another image for arm64")
+	if build {
+		index, err := image.Build(ctx, image.BuildOptions{Version: "v4.3.0", Platforms: []string{"linux/arm64"}})
+		if err != nil {
+			return err
+		}
+		if _, err := image.Push(ctx, index, host+"/multus-cni:v4.3.0-thick", image.PushOptions{}); err != nil {
+			return err
+		}
+	}
 	pinned, err := image.Resolve(ctx, own, image.ResolveOptions{Registry: registries})
 	if err != nil {
 		return err

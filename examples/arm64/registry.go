@@ -20,20 +20,18 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/static"
 	"github.com/google/go-containerregistry/pkg/v1/types"
-
-	"github.com/multihome/multihome/multus/image"
 )
 
 // startRegistry starts a registry on this machine that stands for all others.
 // The official image is wrong for arm64, the own one is right.
-func startRegistry(ctx context.Context) (image.RegistryOptions, func(), error) {
+func startRegistry(ctx context.Context) (host string, stop func(), err error) {
 	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
-	host := strings.TrimPrefix(server.URL, "http://")
-	err := errors.Join(
+	host = strings.TrimPrefix(server.URL, "http://")
+	err = errors.Join(
 		push(ctx, host+"/k8snetworkplumbingwg/multus-cni:v4.3.0-thick", map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_X86_64}),
 		push(ctx, host+"/multus-cni:v4.3.0-thick", map[string]elf.Machine{"arm64": elf.EM_AARCH64}),
 	)
-	return image.RegistryOptions{Mirrors: map[string][]string{"*": {host}}}, server.Close, err
+	return host, server.Close, err
 }
 
 // push writes an image whose programs are built for the machine that is given
