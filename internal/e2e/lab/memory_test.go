@@ -17,8 +17,8 @@ import (
 	"github.com/multihome/multihome/multus"
 )
 
-// burst is how many pods start at once on a node, as after a restart of it: several times as many as are known to
-// kill the daemon within upstream's limit.
+// burst is how many pods start at once on a node, as after a restart of it. So many have always killed the daemon
+// at 50Mi; fewer were not tried.
 const burst = 40
 
 // TestFixMemory: with upstream's limit of 50Mi the daemon is killed when pods start in numbers, because plugins run
