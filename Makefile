@@ -60,13 +60,13 @@ build-e2e: ## build Kubernetes, containerd, Multus and the rest that the e2e tes
 	fi
 
 .PHONY: faults
-faults: build-e2e ## interrupt installs and uninstalls on real nodes in every way, as root: half an hour; prints the table of docs/faults.md
+faults: build-e2e ## interrupt installs and uninstalls on real nodes in every way, as root; long
 	cd internal/e2e && go test -run '^TestEveryFault$$' -timeout 120m -v $(TESTFLAGS) ./lab -faults
 
 # On emulated processors a test takes 10 to 30 times as long, so this runs what the
 # kernel decides and nothing else.
 .PHONY: vm
-vm: ## run what this kernel may be unable to in a virtual machine with Debian's: all configurations with VLAN, ipvlan, dummy and VRF, pods on them, cgroup v2; takes 10 minutes or more
+vm: ## run what this kernel may be unable to in a virtual machine with Debian's: all configurations with VLAN, ipvlan, dummy and VRF, pods on them, cgroup v2; long
 	@cd internal/e2e && go run ./cmd/lab -build
 	@bin=$$(mktemp -d); trap 'rm -rf "$$bin"' EXIT; \
 	echo "== virtual machines"; \
