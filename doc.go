@@ -11,8 +11,8 @@
 //     does to Multus, gives the Helm values that let both live, and repairs a
 //     cluster where they do not.
 //   - [github.com/multihome/multihome/kubevirt] builds and checks what VMs need
-//     to be on a network, and finds what KubeVirt's own admission
-//     does not look at.
+//     to be on a network, and finds what KubeVirt's own admission does
+//     not look at.
 //   - [github.com/multihome/multihome/talos] writes patches for Talos machine
 //     configs (bridges, bonds, VLANs, DHCP, inline manifests), applies them
 //     twice without harm, and lints what Talos accepts in silence.
