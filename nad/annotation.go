@@ -73,12 +73,12 @@ func parseShort(item string) (a Attachment, problem string) {
 
 func parseJSONForm(text string, at *field.Path) ([]Attachment, field.ErrorList) {
 	text = strings.Trim(text, " \n\t\r")
-	if !json.Valid([]byte(text)) {
+	list, ok := newTree(text)
+	if !ok {
 		var ignored any
 		err := json.Unmarshal([]byte(text), &ignored)
 		return nil, field.ErrorList{field.Invalid(at, shorten(text), fmt.Sprintf("must be a JSON array of objects, or name,namespace/name@interface: %v", err))}
 	}
-	list := newTree(text)
 	if !list.isArray() {
 		return nil, field.ErrorList{field.TypeInvalid(at, shorten(list.text()), "must be a JSON array, also for one network")}
 	}

@@ -14,7 +14,7 @@ import (
 )
 
 // A checker looks at one plugin of a network, or at a part of it. Every method
-// takes keys below its path; the key "" is the path itself.
+// takes keys below where it is; the key "" is that place itself.
 type checker struct {
 	report  *report
 	network *Network
@@ -24,36 +24,54 @@ type checker struct {
 	hasIPs  bool   // a plugin before this one asks for addresses, or may do so
 	path    string
 	source  string
+
+	// Of a checker for an element: where that is below the path, counted from 1.
+	// It is put together when there is something to report, which is seldom.
+	list string
+	nth  int
 }
 
 // at returns a checker for an element of a list. The list "" is k itself.
 func (k *checker) at(list string, i int) *checker {
-	dot := "."
-	if k.path == "" || list == "" {
-		dot = ""
-	}
 	inner := *k
-	inner.path = k.path + dot + list + "[" + strconv.Itoa(i) + "]"
+	inner.path, inner.list, inner.nth = k.where(), list, i+1
 	return &inner
 }
 
 // child returns a checker for an object inside.
 func (k *checker) child(key string) *checker {
 	inner := *k
-	inner.path = k.join(key)
+	inner.path, inner.nth = k.join(key), 0
 	return &inner
 }
 
-func (k *checker) join(key string) string {
-	if k.path == "" || key == "" {
-		return k.path + key
+// where returns the path of what the checker looks at.
+func (k *checker) where() string {
+	if k.nth > 0 {
+		return k.elementPath()
 	}
-	return k.path + "." + key
+	return k.path
+}
+
+func (k *checker) elementPath() string {
+	dot := "."
+	if k.path == "" || k.list == "" {
+		dot = ""
+	}
+	return k.path + dot + k.list + "[" + strconv.Itoa(k.nth-1) + "]"
+}
+
+func (k *checker) join(key string) string {
+	path := k.where()
+	if path == "" || key == "" {
+		return path + key
+	}
+	return path + "." + key
 }
 
 func (k *checker) fail(code string, err field.Error) {
 	err.Field = k.join(err.Field)
-	k.report.add(problem{severity: multihome.SeverityError, code: code, err: err, source: k.source})
+	k.report.fail(code, &err, k.source)
 }
 
 // invalid reports a value that the plugin refuses.
@@ -73,9 +91,8 @@ func (k *checker) forbid(key, code, reason string) {
 
 // warn reports what is accepted and likely wrong.
 func (k *checker) warn(key, code, message, remedy string) {
-	k.report.add(problem{
-		severity: multihome.SeverityWarning, code: code,
-		err: field.Error{Field: k.join(key), Detail: message}, remedy: remedy, source: k.source,
+	k.report.advise(multihome.Finding{
+		Code: "nad/" + code, Severity: multihome.SeverityWarning, Path: k.join(key), Message: message, Remedy: remedy, Source: k.source,
 	})
 }
 
@@ -199,7 +216,9 @@ func readExtra[T any](k *checker, key string) T {
 // readJSON reads an object on top of a value.
 func readJSON[T any](k *checker, key, text string, value T) T {
 	d := decoder{path: []step{{key: key}}}
-	d.object(newTree(text), reflect.ValueOf(&value).Elem())
+	if t, ok := newTree(text); ok {
+		d.object(t, reflect.ValueOf(&value).Elem())
+	}
 	for _, err := range d.errs {
 		k.fail("type", *err)
 	}

@@ -83,6 +83,12 @@ func (d *decoder) note(kind noteKind, key string, s *schema) {
 	d.pop()
 }
 
+func (d *decoder) noteTwice(isNew bool, key string, s *schema) {
+	if !isNew {
+		d.note(duplicateKey, key, s)
+	}
+}
+
 func (d *decoder) wrongType(t tree, want string) {
 	if len(d.errs) < most {
 		d.errs = append(d.errs, field.TypeInvalid(field.NewPath(d.at()), shorten(t.text()), "must be "+want))
@@ -101,27 +107,23 @@ func (d *decoder) object(t tree, out reflect.Value, skip ...string) {
 	s := schemaOf(out.Type())
 	var seen keySet
 	for m := range t.inside() {
-		key, known := s.find(m.key())
-		place := key.place
-		skipped := indexFold(skip, m.key())
-		if skipped >= 0 {
-			place = len(s.keys) + skipped
-		}
-		if !seen.add(place, known || skipped >= 0, m.key()) {
-			d.note(duplicateKey, m.key(), s)
-		}
+		name := m.key()
+		key, skipped := s.find(name, skip)
 		switch {
 		case skipped >= 0:
-		case known:
-			if key.name != m.key() {
-				d.note(otherCase, m.key(), s)
+			d.noteTwice(seen.addKnown(len(s.keys)+skipped), name, s)
+		case key != nil:
+			d.noteTwice(seen.addKnown(key.place), name, s)
+			if key.name != name {
+				d.note(otherCase, name, s)
 			}
 			d.push(key.name)
 			d.value(m, out.FieldByIndex(key.index))
 			d.pop()
 		default:
+			d.noteTwice(seen.other.add(name), name, s)
 			if out.Type() != reflect.TypeFor[Raw]() {
-				d.note(unknownKey, m.key(), s)
+				d.note(unknownKey, name, s)
 			}
 			keep(m, s, out)
 		}
@@ -219,7 +221,7 @@ func (d *decoder) stringOf(t tree, key string) (s string) {
 		case !m.isString():
 			d.wrongType(m, "a string")
 		default:
-			if s = unquote(m.text()); s == "" {
+			if s = m.stringValue(); s == "" {
 				d.noteZero()
 			}
 		}
@@ -303,7 +305,7 @@ func (d *decoder) scalar(t tree, out reflect.Value) {
 			d.wrongType(t, "a string")
 			return
 		}
-		out.SetString(unquote(t.text()))
+		out.SetString(t.stringValue())
 	case reflect.Bool:
 		if !t.is('t') && !t.is('f') {
 			d.wrongType(t, "true or false")
@@ -337,21 +339,35 @@ func indexFold(names []string, name string) int {
 // schema and those to skip, so that letter case does not count; others by text.
 type keySet struct {
 	known uint64
-	other map[string]bool
+	other set[string]
 }
 
-// add reports whether the key is new. Places are less than 64.
-func (s *keySet) add(place int, known bool, text string) bool {
-	if known {
-		bit := uint64(1) << place
-		isNew := s.known&bit == 0
-		s.known |= bit
-		return isNew
-	}
-	if s.other == nil {
-		s.other = make(map[string]bool)
-	}
-	isNew := !s.other[text]
-	s.other[text] = true
+// addKnown reports whether the place, which is less than 64, is new.
+func (s *keySet) addKnown(place int) bool {
+	bit := uint64(1) << place
+	isNew := s.known&bit == 0
+	s.known |= bit
 	return isNew
+}
+
+// A set makes a map only for its second element: most lists have one.
+type set[T comparable] struct {
+	isFilled bool
+	first    T
+	others   map[T]bool
+}
+
+// add reports whether the element is new.
+func (s *set[T]) add(element T) bool {
+	switch {
+	case !s.isFilled:
+		s.isFilled, s.first = true, element
+		return true
+	case s.first == element || s.others[element]:
+		return false
+	case s.others == nil:
+		s.others = make(map[T]bool)
+	}
+	s.others[element] = true
+	return true
 }

@@ -2,11 +2,13 @@ package nad_test
 
 import (
 	"encoding/json"
+	"errors"
 	"reflect"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/multihome/multihome/nad"
 )
@@ -57,12 +59,15 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// FuzzParseConfig: no panic; keys and values are those that encoding/json
-// reads; what is written says the same when it is read.
+// FuzzParseConfig: no panic; JSON is what encoding/json takes for it; keys and
+// values are those that it reads; what is written says the same when it is read.
 func FuzzParseConfig(f *testing.F) {
 	seeds(f)
 	f.Fuzz(func(t *testing.T, config string) {
 		network, err := nad.ParseConfig([]byte(config))
+		if isJSON := json.Valid([]byte(config)); isJSON == isNoJSON(err) {
+			t.Errorf("%q: is JSON: %t, but read with %v", config, isJSON, err)
+		}
 		if err != nil {
 			return
 		}
@@ -72,6 +77,12 @@ func FuzzParseConfig(f *testing.F) {
 		network.Source = ""
 		roundTrip(t, config, network)
 	})
+}
+
+// isNoJSON reports whether the error of reading says that the text is no JSON.
+func isNoJSON(err error) bool {
+	var invalid *field.Error
+	return errors.As(err, &invalid) && strings.HasPrefix(invalid.Detail, "must be JSON")
 }
 
 func roundTrip(t *testing.T, config string, network *nad.Network) {

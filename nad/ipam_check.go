@@ -89,7 +89,7 @@ func (k *checker) hostLocalRange(c HostLocalRange) hostRange {
 		k.invalid("subnet", c.Subnet, "range", "must not have bits set for hosts: "+p.Masked().String())
 		return hostRange{}
 	}
-	r := hostRange{path: k.path, subnet: p, start: p.Addr().Next(), end: lastAddr(p)}
+	r := hostRange{path: k.where(), subnet: p, start: p.Addr().Next(), end: lastAddr(p)}
 	if p.Addr().Is4() {
 		r.end = r.end.Prev() // not the broadcast address
 	}
@@ -139,8 +139,8 @@ func (k *checker) edges(p netip.Prefix, start, end netip.Addr) {
 
 // hostLocalSets compares the ranges with each other.
 func (k *checker) hostLocalSets(ranges []hostRange) {
-	families := make(map[bool]int) // sets by family: IPv4 or not
-	var first hostRange            // of the set
+	var sets4, sets6 int // of each family
+	var first hostRange  // of the set
 	for i, r := range ranges {
 		isFirst := i == 0 || r.set != first.set
 		if isFirst {
@@ -150,10 +150,14 @@ func (k *checker) hostLocalSets(ranges []hostRange) {
 			continue
 		}
 		is4 := r.subnet.Addr().Is4()
-		if isFirst {
-			families[is4]++
+		family := &sets6
+		if is4 {
+			family = &sets4
 		}
-		if isFirst && families[is4] > 1 && !atLeast(k.network.CNIVersion, "0.3.0") {
+		if isFirst {
+			*family++
+		}
+		if isFirst && *family > 1 && !atLeast(k.network.CNIVersion, "0.3.0") {
 			k.forbid("ranges", "cni-version", "set "+strconv.Itoa(r.set)+" is the second of its address family, which needs cniVersion 0.3.0")
 		}
 		fail := func(reason string) {
@@ -171,7 +175,7 @@ func (k *checker) hostLocalSets(ranges []hostRange) {
 
 // rangePath returns where the range is, below the path of k.
 func (k *checker) rangePath(r hostRange) string {
-	inside := strings.TrimPrefix(strings.TrimPrefix(r.path, k.path), ".")
+	inside := strings.TrimPrefix(strings.TrimPrefix(r.path, k.where()), ".")
 	return strings.TrimPrefix(inside+".subnet", ".")
 }
 
@@ -196,7 +200,7 @@ func (k *checker) sharedLink() bool {
 }
 
 func (c Static) checkIPAM(k *checker) {
-	seen := make(map[netip.Prefix]bool)
+	var seen set[netip.Prefix]
 	for i, address := range c.Addresses {
 		k := k.at("addresses", i)
 		gateway := k.addressField("gateway", address.Gateway)
@@ -205,10 +209,9 @@ func (c Static) checkIPAM(k *checker) {
 			k.invalid("address", address.Address, "address", "must be an address with prefix length such as 10.7.0.5/24")
 			continue
 		}
-		if seen[p] {
+		if !seen.add(p) {
 			k.fail("address", duplicate("address", address.Address))
 		}
-		seen[p] = true
 		k.gateway(gateway, []subnet{{prefix: p.Masked()}})
 		switch reason := unusable(p); {
 		case reason == "":

@@ -24,7 +24,7 @@ func Lint(def *netattdefv1.NetworkAttachmentDefinition) []multihome.Finding {
 	r := readDefinition(def)
 	out := &report{zeros: r.zeros, nulls: r.nulls}
 	for _, err := range r.errs {
-		out.add(problem{severity: multihome.SeverityError, code: errorCode(r, err), err: *err, source: "containernetworking/cni v1.3.1 libcni"})
+		out.fail(errorCode(r, err), err, "containernetworking/cni v1.3.1 libcni")
 	}
 	if !r.badSource && def.Spec.Config != "" {
 		r.judge(out, configPath)
@@ -32,9 +32,10 @@ func Lint(def *netattdefv1.NetworkAttachmentDefinition) []multihome.Finding {
 		r.lintNames(def, out)
 	}
 	if def.Spec.Config == "" {
-		out.add(problem{
-			severity: multihome.SeverityInfo, code: "no-config", err: field.Error{Field: configPath, Detail: "is empty: Multus looks for a file with the network's name on each node"},
-			remedy: "make sure that every node has the file", source: "Multi-Network specification 1.3, section 3.4.1",
+		out.advise(multihome.Finding{
+			Code: "nad/no-config", Severity: multihome.SeverityInfo, Path: configPath,
+			Message: "is empty: Multus looks for a file with the network's name on each node",
+			Remedy:  "make sure that every node has the file", Source: "Multi-Network specification 1.3, section 3.4.1",
 		})
 	}
 	return out.findings(objectOf(def))

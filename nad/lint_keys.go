@@ -120,12 +120,12 @@ func distance(a, b string) int {
 func ownersOf(key string) []string {
 	var owners []string
 	for _, name := range sortedKeys(pluginKinds) {
-		if _, known := schemaOf(pluginKinds[name].config).find(key); known {
+		if schemaOf(pluginKinds[name].config).knows(key) {
 			owners = append(owners, name)
 		}
 	}
 	for _, name := range sortedKeys(ipamTypes) {
-		if _, known := schemaOf(ipamTypes[name]).find(key); known {
+		if schemaOf(ipamTypes[name]).knows(key) {
 			owners = append(owners, "ipam "+name)
 		}
 	}

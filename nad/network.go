@@ -71,7 +71,7 @@ func (n Network) Definition() (*netattdefv1.NetworkAttachmentDefinition, error) 
 	if len(errs) == 0 {
 		found := &report{zeros: read.zeros, nulls: read.nulls}
 		read.judge(found, "")
-		errs = append(found.errors(), validateName(read.network.Name)...)
+		errs = append(found.errs, validateName(read.network.Name)...)
 	}
 	if err := join(errs); err != nil {
 		return nil, wrap(err)

@@ -78,26 +78,27 @@ func readDefinition(def *netattdefv1.NetworkAttachmentDefinition) *reading {
 func readConfig(text, path string) *reading {
 	r := &reading{decoder: decoder{path: append(make([]step, 0, 8), step{key: path})}}
 	r.network.Source = text
-	if !json.Valid([]byte(text)) {
+	config, ok := newTree(text)
+	if !ok {
 		line, reason := syntaxError(text)
 		r.fail(line, reason)
 		return r
 	}
-	config := newTree(text)
 	if !config.isObject() {
 		r.fail(shorten(config.text()), "must be a JSON object")
 		return r
 	}
 	var plugins tree
+	hasPlugins := false
 	for m := range config.inside() {
 		if m.key() == "plugins" {
-			plugins = m
+			plugins, hasPlugins = m, true
 		}
 	}
 	before := len(r.errs)
 	plugin := r.stringOf(config, "type")
-	if plugins == nil || plugin != "" {
-		r.both = plugins != nil
+	if !hasPlugins || plugin != "" {
+		r.both = hasPlugins
 		r.network.CNIVersion = r.stringOf(config, "cniVersion")
 		r.network.Name = r.stringOf(config, "name")
 		r.plugin(plugin, config, before, "type", "cniVersion", "name")

@@ -250,3 +250,23 @@ func TestTypesAreNotComparable(t *testing.T) {
 		}
 	}
 }
+
+// TestJSON: what is JSON is what encoding/json takes for it.
+func TestJSON(t *testing.T) {
+	texts := []string{
+		"", " ", "{}", " {} ", "{}{}", "{} x", "nul", "null", "nullx", "true", "truE", "fals", "{", "}", "[", "]", "[}", "{]", "[1,]", "[,1]", "[1 2]", "{,}", "\ufeff{}",
+		`{"a":1,}`, `{"a":1 "b":2}`, `{"a" 1}`, `{"a":}`, `{"a"}`, `{a:1}`, `{'a':1}`, `{"a":1;}`, `{1:2}`, `{"a":1`, `{"a`, `{"a"`, `{"a":`, "{\"a\"\n:\t1\r}", "{\"a\"\v:1}",
+		`"\"`, `"\a"`, `"\u12"`, `"\u12g4"`, `"\u12F4"`, `"\uD800"`, `"\`, `"\u`, "\"\x00\"", "\"\n\"", "\"\x7f\xff\"", `"\b\f\n\r\t\/\\\""`, `"\'"`,
+		"0", "-0", "-", "--1", "+1", "01", "-01", "1.", ".1", "1.0", "1.e1", "1e", "1e+", "1E-05", "1e5.5", "1x", "0x1", "Infinity", "-1.5e+300", "1e999",
+		strings.Repeat("[", 10000) + strings.Repeat("]", 10000), strings.Repeat("[", 10001) + strings.Repeat("]", 10001),
+		strings.Repeat(`{"a":`, 10000) + "1" + strings.Repeat("}", 10000), strings.Repeat(`{"a":`, 10001) + "1" + strings.Repeat("}", 10001), strings.Repeat("[", 10000),
+	}
+	for _, text := range texts {
+		for _, text := range []string{text, `{"x":` + text + `}`, `[` + text + `,1]`} {
+			_, err := nad.ParseConfig([]byte(text))
+			if want := json.Valid([]byte(text)); want == isNoJSON(err) {
+				t.Errorf("%.60q (%d bytes): JSON %t, but read with %.200v", text, len(text), want, err)
+			}
+		}
+	}
+}

@@ -9,69 +9,41 @@ import (
 	"github.com/multihome/multihome"
 )
 
-// A problem is what a rule found: as an error for a builder, as a Finding for
-// Lint.
-type problem struct {
-	severity multihome.Severity
-	code     string
-	err      field.Error
-	remedy   string
-	source   string
-}
-
-func (p problem) finding(object string) multihome.Finding {
-	message := p.err.Detail
-	if p.severity == multihome.SeverityError {
-		message = p.err.ErrorBody()
-	}
-	return multihome.Finding{
-		Code: "nad/" + p.code, Severity: p.severity, Object: object, Path: p.err.Field,
-		Message: message, Remedy: p.remedy, Source: p.source,
-	}
-}
-
-// A report collects problems and is shared by all checkers of one network.
+// A report collects what the rules found and is shared by all checkers of one
+// network: findings for Lint, errors for a builder.
 type report struct {
-	problems []problem
-	errs     int      // how many of them are errors
-	zeros    []string // paths of keys that say "" or 0 in so many words
-	nulls    []string // paths of keys that say null
+	found []multihome.Finding
+	errs  field.ErrorList // of those findings that are errors
+	zeros []string        // paths of keys that say "" or 0 in so many words
+	nulls []string        // paths of keys that say null
 }
 
-// add bounds errors and advice apart, so that much advice hides no error.
-func (r *report) add(p problem) {
-	isError := p.severity == multihome.SeverityError
-	if isError && r.errs >= most || !isError && len(r.problems)-r.errs >= most {
+// fail adds an error, up to the limit for errors.
+func (r *report) fail(code string, err *field.Error, source string) {
+	if len(r.errs) >= most {
 		return
 	}
-	if isError {
-		r.errs++
-	}
-	if r.problems == nil {
-		r.problems = make([]problem, 0, 4) // they are large, and seldom more
-	}
-	r.problems = append(r.problems, p)
+	r.errs = append(r.errs, err)
+	r.found = append(r.found, multihome.Finding{
+		Code: "nad/" + code, Severity: multihome.SeverityError, Path: err.Field, Message: err.ErrorBody(), Source: source,
+	})
 }
 
-// errors returns what stops a builder.
-func (r *report) errors() field.ErrorList {
-	var errs field.ErrorList
-	for _, p := range r.problems {
-		if p.severity == multihome.SeverityError {
-			errs = append(errs, &p.err)
-		}
+// advise adds what is no error. It has a limit of its own, so that much advice
+// hides no error.
+func (r *report) advise(f multihome.Finding) {
+	if len(r.found)-len(r.errs) < most {
+		r.found = append(r.found, f)
 	}
-	return errs
 }
 
-// findings returns everything, sorted.
+// findings returns everything about the object, sorted.
 func (r *report) findings(object string) []multihome.Finding {
-	findings := make([]multihome.Finding, len(r.problems))
-	for i, p := range r.problems {
-		findings[i] = p.finding(object)
+	for i := range r.found {
+		r.found[i].Object = object
 	}
-	sortFindings(findings)
-	return findings
+	sortFindings(r.found)
+	return r.found
 }
 
 // sortFindings sorts by object, then errors first, then by path.

@@ -14,7 +14,7 @@ func (k *checker) routes(routes []Route, subnets []subnet, certain bool) {
 		gw         netip.Addr
 		priority   int
 	}
-	seen := make(map[identity]bool)
+	var seen set[identity]
 	reachable := slices.Clip(subnets[:min(most, len(subnets))])
 	certain = certain && len(subnets) <= most // judging more of either would take long
 	for i, route := range routes {
@@ -38,11 +38,9 @@ func (k *checker) routes(routes []Route, subnets []subnet, certain bool) {
 		if gw.IsUnspecified() && gw.Is4() == dst.Addr().Is4() {
 			gw = netip.Addr{} // as good as none
 		}
-		id := identity{route.Dst, number(route.Table), gw, route.Priority}
-		if seen[id] {
+		if !seen.add(identity{route.Dst, number(route.Table), gw, route.Priority}) {
 			k.fail("route", duplicate("dst", route.Dst))
 		}
-		seen[id] = true
 		k.nextHop(route, dst, gw, reachable, certain)
 		if !gw.IsValid() && isLink(route.Scope) && len(reachable) < 2*most {
 			reachable = append(reachable, subnet{prefix: dst})

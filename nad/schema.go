@@ -29,20 +29,36 @@ type schemaKey struct {
 	place int // among the keys of the schema, less than 64
 }
 
-// find returns the key that encoding/json would take for name: the same one,
-// or else one that differs in case alone.
-func (s *schema) find(name string) (schemaKey, bool) {
-	for _, key := range s.keys {
-		if key.name == name {
-			return key, true
+// find returns the key that encoding/json would take for name, the same one or
+// else one that differs in case alone, or its place among the keys to skip. The
+// key is nil and the place is -1 without.
+func (s *schema) find(name string, skip []string) (key *schemaKey, skipped int) {
+	if skipped = slices.Index(skip, name); skipped >= 0 {
+		return nil, skipped
+	}
+	for i := range s.keys {
+		if s.keys[i].name == name {
+			return &s.keys[i], -1
 		}
 	}
-	for _, key := range s.keys {
-		if len(name) < 64 && strings.EqualFold(key.name, name) {
-			return key, true
+	if len(name) >= 64 { // longer than any key
+		return nil, -1
+	}
+	if skipped = indexFold(skip, name); skipped >= 0 {
+		return nil, skipped
+	}
+	for i := range s.keys {
+		if strings.EqualFold(s.keys[i].name, name) {
+			return &s.keys[i], -1
 		}
 	}
-	return schemaKey{}, false
+	return nil, -1
+}
+
+// knows reports whether the struct has a field for the key.
+func (s *schema) knows(name string) bool {
+	key, _ := s.find(name, nil)
+	return key != nil
 }
 
 // schemas remembers what reflection found, which never changes.
@@ -83,7 +99,7 @@ func validateExtra(owner any, extra extraKeys, at *field.Path) field.ErrorList {
 	s := schemaOf(reflect.TypeOf(owner))
 	var errs field.ErrorList
 	for name, value := range extra {
-		if key, known := s.find(name); known {
+		if key, _ := s.find(name, nil); key != nil {
 			errs = append(errs, field.Forbidden(at.Child(name), "has a field of its own, for "+key.name))
 		}
 		if !json.Valid(value) {
