@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
@@ -267,21 +268,37 @@ func TestThinMultus(t *testing.T) {
 		_ = unstructured.SetNestedSlice(objects[5].Object, []any{
 			map[string]any{"name": "cni", "hostPath": map[string]any{"path": "/etc/cni/net.d"}},
 			map[string]any{"name": "cnibin", "hostPath": map[string]any{"path": "/opt/cni/bin"}},
+			map[string]any{"name": "multus-cfg", "configMap": map[string]any{"name": "multus-cni-config"}},
 		}, "spec", "template", "spec", "volumes")
+		for _, name := range []string{"multus-cni-config", "multus-cni-config-of-mine"} {
+			objects = append(objects, &unstructured.Unstructured{Object: map[string]any{
+				"apiVersion": "v1", "kind": "ConfigMap", "metadata": map[string]any{"name": name, "namespace": "kube-system"},
+			}})
+		}
 		return objects
 	}
-	const args = "multus/leftover-arguments"
+	const args, thinConfig = "multus/leftover-arguments", "ConfigMap kube-system/multus-cni-config"
 	for _, policy := range []multus.ConflictPolicy{multus.ConflictFail, multus.ConflictForce, multus.ConflictAdopt} {
 		t.Run("by kubectl "+string(policy), func(t *testing.T) {
 			cluster := simulate(t, multustest.Options{Nodes: threeNodes()})
 			kubectl.write(t, cluster, thin()...)
+			plan := planOf(t, cluster, onFlannel)
+			if diff := cmp.Diff([]string{thinConfig + " removed"}, removed(plan.Changes)); diff != "" {
+				t.Errorf("planned to be removed (-want +got):\n%s", diff)
+			}
 			result, err := newInstaller(t, cluster.Client(), onFlannel).Install(t.Context(), multus.InstallOptions{Conflicts: policy})
+			if got := configMaps(t, cluster); slices.Contains(got, "multus-cni-config") != (err != nil) || !slices.Contains(got, "multus-cni-config-of-mine") {
+				t.Errorf("ConfigMaps %q after an install with error %v", got, err)
+			}
 			if !slices.Contains(codes(result.Findings), "multus/thin") {
 				t.Errorf("findings %v, want multus/thin among them", result.Findings)
 			}
 			if policy == multus.ConflictAdopt {
 				if err != nil {
 					t.Fatal(err)
+				}
+				if diff := cmp.Diff([]string{thinConfig + " removed"}, removed(result.Changes)); diff != "" {
+					t.Errorf("removed (-want +got):\n%s", diff)
 				}
 				mustBeHealthy(t, cluster, onFlannel)
 				return
@@ -292,6 +309,21 @@ func TestThinMultus(t *testing.T) {
 			}
 		})
 	}
+	t.Run("may not delete", func(t *testing.T) {
+		cluster := simulate(t, multustest.Options{Nodes: threeNodes()})
+		kubectl.write(t, cluster, thin()...)
+		cluster.Forbid("delete", "configmaps")
+		const want = "the client may not delete configmaps multus-cni-config in namespace kube-system"
+		if plan := planOf(t, cluster, onFlannel); len(plan.Findings) == 0 || plan.Findings[len(plan.Findings)-1].Message != want {
+			t.Errorf("findings %v, want %q", plan.Findings, want)
+		}
+		_, err := newInstaller(t, cluster.Client(), onFlannel).Install(t.Context(), multus.InstallOptions{Conflicts: multus.ConflictAdopt})
+		if !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), "delete "+thinConfig) {
+			t.Errorf("error %v, want that the deletion is forbidden", err)
+		}
+		install(t, cluster, onFlannel, multus.InstallOptions{}) // all else is done
+		mustBeHealthy(t, cluster, onFlannel)
+	})
 	t.Run("by a stranger", func(t *testing.T) {
 		cluster := simulate(t, multustest.Options{Nodes: threeNodes()})
 		stranger.write(t, cluster, thin()...)
@@ -313,6 +345,19 @@ func TestThinMultus(t *testing.T) {
 		install(t, cluster, onFlannel, multus.InstallOptions{})
 		mustBeHealthy(t, cluster, onFlannel)
 	})
+}
+
+func configMaps(tb testing.TB, cluster *multustest.Cluster) []string {
+	tb.Helper()
+	list := &corev1.ConfigMapList{}
+	if err := cluster.Client().List(tb.Context(), list); err != nil {
+		tb.Fatal(err)
+	}
+	var names []string
+	for _, item := range list.Items {
+		names = append(names, item.Name)
+	}
+	return names
 }
 
 // container is one container of a DaemonSet, to be changed in place.

@@ -228,6 +228,7 @@ func ExampleInstallerRBAC() {
 	// [pods] [] [list watch]
 	// [events] [] [list]
 	// [daemonsets] [kube-multus-ds-386 kube-multus-ds-amd64 kube-multus-ds-arm kube-multus-ds-arm64 kube-multus-ds-loong64 kube-multus-ds-mips kube-multus-ds-mips64 kube-multus-ds-mips64le kube-multus-ds-mipsle kube-multus-ds-ppc64 kube-multus-ds-ppc64le kube-multus-ds-riscv64 kube-multus-ds-s390x] [delete]
+	// [configmaps] [multus-cni-config] [delete]
 }
 
 func ExampleResult_String() {

@@ -20,8 +20,9 @@ const startupScript = `cat "$0" && { rm -f "$@" || :; }`
 //
 // Once the file is there, what thin Multus left beside it goes: a configuration
 // that the runtime would fall back to whenever the daemon is away, and the
-// credentials of that, which ended with thin Multus' pod. Its binary stays for
-// an uninstall: a runtime may remember it for the pods that it set up.
+// credentials of that, which ended with thin Multus' pod. Its binary goes where
+// containerd runs, which ends pods by the configuration that it has then. CRI-O
+// remembers the one that a pod began with, so there it stays for an uninstall.
 var startupFix = fix{
 	Fix: Fix{
 		Name:   "startup",
@@ -34,11 +35,15 @@ var startupFix = fix{
 		if dir == "" {
 			dir, _ = b.daemon["cniConfigDir"].(string)
 		}
+		command := []string{
+			"/bin/sh", "-c", startupScript, path.Join(dir, "00-multus.conf"),
+			path.Join(dir, "00-multus.conflist"), path.Join(dir, "multus.d/multus.kubeconfig"),
+		}
+		if b.config.Platform.runsContainerd() {
+			command = append(command, "/opt/cni/bin/multus")
+		}
 		b.daemonContainer().StartupProbe = &corev1.Probe{
-			ProbeHandler: corev1.ProbeHandler{Exec: &corev1.ExecAction{Command: []string{
-				"/bin/sh", "-c", startupScript, path.Join(dir, "00-multus.conf"),
-				path.Join(dir, "00-multus.conflist"), path.Join(dir, "multus.d/multus.kubeconfig"),
-			}}},
+			ProbeHandler:  corev1.ProbeHandler{Exec: &corev1.ExecAction{Command: command}},
 			PeriodSeconds: 1,
 			// The daemon itself gives up after two minutes without a primary CNI.
 			FailureThreshold: 300,

@@ -5,6 +5,7 @@ package multus_test
 import (
 	"maps"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,15 +19,12 @@ import (
 // this machine, with each shell: it says whether Multus' configuration is there,
 // and then takes thin Multus' away, but not before.
 func TestStartupProbe(t *testing.T) {
-	bundle, err := multus.Render(onFlannel)
-	if err != nil {
-		t.Fatal(err)
-	}
-	probe := bundle.DaemonSets[0].Spec.Template.Spec.Containers[0].StartupProbe.Exec.Command
-	const net = "etc/cni/net.d/"
+	probe := startupProbe(t, multus.Platform{PrimaryCNI: "flannel", Runtime: "containerd://2.1.5"})
+	const net, binary = "etc/cni/net.d/", "opt/cni/bin/multus"
 	primary := map[string]string{net + "10-flannel.conflist": conflist}
 	thin := map[string]string{
 		net + "10-flannel.conflist": conflist, net + "00-multus.conflist": "{}", net + "multus.d/multus.kubeconfig": "x", net + "multus.d/other": "y",
+		binary: "b", binary + "-shim": "s",
 	}
 	thick := map[string]string{net + "10-flannel.conflist": conflist, net + "00-multus.conf": "{}"}
 	both := map[string]string{net + "00-multus.conf": "{}"}
@@ -40,7 +38,7 @@ func TestStartupProbe(t *testing.T) {
 		{"not yet, thin Multus before", thin, thin, false},
 		{"there", thick, thick, true},
 		{"there, thin Multus before", both, map[string]string{
-			net + "10-flannel.conflist": conflist, net + "00-multus.conf": "{}", net + "multus.d/other": "y",
+			net + "10-flannel.conflist": conflist, net + "00-multus.conf": "{}", net + "multus.d/other": "y", binary + "-shim": "s",
 		}, true},
 	}
 	for _, tt := range tests {
@@ -48,8 +46,8 @@ func TestStartupProbe(t *testing.T) {
 			t.Run(tt.name+" "+shell.name, func(t *testing.T) {
 				node := newCleanNode(t, shell, corev1.Container{}, tt.before)
 				for _, word := range probe {
-					if onHost, ok := strings.CutPrefix(word, "/host/"); ok {
-						word = filepath.Join(node.root, onHost)
+					if strings.HasPrefix(word, "/host/") || strings.HasPrefix(word, "/opt/") {
+						word = filepath.Join(node.root, strings.TrimPrefix(word, "/host"))
 					}
 					node.program.Command = append(node.program.Command, word)
 				}
@@ -60,6 +58,33 @@ func TestStartupProbe(t *testing.T) {
 					t.Errorf("files (-want +got):\n%s", diff)
 				}
 			})
+		}
+	}
+}
+
+// startupProbe is the command of the probe on a platform.
+func startupProbe(t *testing.T, platform multus.Platform) []string {
+	t.Helper()
+	bundle, err := multus.Render(multus.Config{Platform: platform})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bundle.DaemonSets[0].Spec.Template.Spec.Containers[0].StartupProbe.Exec.Command
+}
+
+// TestThinBinary goes where the runtime is known not to miss it.
+func TestThinBinary(t *testing.T) {
+	for _, tt := range []struct {
+		platform multus.Platform
+		want     bool
+	}{
+		{multus.Platform{}, false},
+		{multus.Platform{Runtime: "cri-o://1.34.0"}, false},
+		{multus.Platform{Runtime: "containerd://1.7.28"}, true},
+		{multus.Platform{Talos: "v1.13.9"}, true},
+	} {
+		if got := slices.Contains(startupProbe(t, tt.platform), "/opt/cni/bin/multus"); got != tt.want {
+			t.Errorf("%+v: the probe removes thin Multus' binary: %t, want %t", tt.platform, got, tt.want)
 		}
 	}
 }

@@ -69,6 +69,7 @@ func (r *Result) String() string {
 // is cut off anywhere, another Install finishes the job; no node loses its
 // primary CNI by it. The DaemonSet of an architecture that Config.ArchImages
 // names no more is removed first, and its pods end before others take its nodes.
+// The ConfigMap of thin Multus, which became thick by it, is removed last.
 //
 // The Result is not nil, and tells how far Install came, unless the cluster
 // could not be read. Errors to test for: a *[PreflightError] says that nothing
@@ -105,6 +106,9 @@ func (i *Installer) Install(ctx context.Context, options InstallOptions) (*Resul
 		return result, err
 	}
 	live, err := i.write(ctx, states, options, result, emit)
+	if err == nil {
+		err = i.removeThinConfig(ctx, t, result, emit)
+	}
 	if err != nil || options.NoWait {
 		return result, err
 	}

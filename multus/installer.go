@@ -58,6 +58,8 @@ type target struct {
 	desired []*unstructured.Unstructured
 	// retired are live DaemonSets of ours that the Bundle has no more.
 	retired []*unstructured.Unstructured
+	// thinConfig are ConfigMaps that only thin Multus, which runs now, reads.
+	thinConfig []*unstructured.Unstructured
 }
 
 // aim looks at the cluster and renders for it.
@@ -77,7 +79,7 @@ func (i *Installer) aim(ctx context.Context) (*target, error) {
 	if t.bundle, err = Render(t.config); err != nil {
 		return nil, fmt.Errorf("render for platform %s: %w", t.config.Platform, err)
 	}
-	t.retired = t.retiredDaemonSets()
+	t.retired, t.thinConfig = t.retiredDaemonSets(), t.thinConfigMaps()
 	t.desired, err = t.bundle.unstructured()
 	return t, err
 }

@@ -64,7 +64,7 @@ func (i *Installer) Plan(ctx context.Context) (*Plan, error) {
 		return nil, err
 	}
 	plan := &Plan{Version: t.bundle.Version, Platform: t.config.Platform, Fixes: t.bundle.Fixes}
-	missing, err := i.missing(ctx, installerRoles(t.config, namesOf(t.retired)), "bind the roles that InstallerRBAC returns")
+	missing, err := i.missing(ctx, installerRoles(t.config, namesOf(t.retired), namesOf(t.thinConfig)), "bind the roles that InstallerRBAC returns")
 	if err != nil {
 		return nil, err
 	}

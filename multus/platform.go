@@ -65,6 +65,12 @@ func (p Platform) DeepCopyInto(out *Platform) {
 // (siderolabs/talos DefaultOOMCgroupRankingExpression).
 func (p Platform) killsUnlimited() bool { return versionAtLeast(p.Talos, "v1.12.0") }
 
+// runsContainerd reports whether the runtime is known to be containerd, which is
+// the one that Talos has.
+func (p Platform) runsContainerd() bool {
+	return p.Talos != "" || strings.HasPrefix(p.Runtime, "containerd://")
+}
+
 // primaryCNI is what is known of one primary CNI.
 type primaryCNI struct {
 	name string

@@ -53,7 +53,7 @@ func otherMultus(t *target) []multihome.Finding {
 		case !found.Thick:
 			f.Code, f.Severity = "multus/thin", multihome.SeverityWarning
 			f.Message = fmt.Sprintf("thin Multus (%s) runs here and will be turned into thick Multus", found)
-			f.Remedy = "install with ConflictAdopt; NADs and running pods stay as they are; ConfigMap multus-cni-config can be deleted then"
+			f.Remedy = "install with ConflictAdopt; NADs and running pods stay as they are"
 		case len(found.Images) > 1:
 			f.Code, f.Severity = "multus/image-skew", multihome.SeverityWarning
 			f.Message = "its containers run different images: " + strings.Join(found.Images, ", ")

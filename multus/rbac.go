@@ -22,9 +22,9 @@ const installerRoleName = "multihome-installer"
 //
 // The pods' own permissions are another matter: they are in [Bundle].
 //
-// It may delete DaemonSets that bear the name of one for an architecture: an
-// Installer whose Config.ArchImages names fewer than the one before removes
-// these.
+// It may delete DaemonSets that bear the name of one for an architecture, because
+// an Installer whose Config.ArchImages names fewer than the one before removes
+// these, and the ConfigMap of thin Multus.
 func InstallerRBAC(config Config) []client.Object {
 	var others []string
 	for _, arch := range architectures {
@@ -32,11 +32,12 @@ func InstallerRBAC(config Config) []client.Object {
 			others = append(others, archDaemonSetName(arch))
 		}
 	}
-	return installerRoles(config, others)
+	return installerRoles(config, others, []string{thinConfigName})
 }
 
-// installerRoles are the roles with permission to delete the DaemonSets named.
-func installerRoles(config Config, retired []string) []client.Object {
+// installerRoles are the roles with permission to delete the DaemonSets and the
+// ConfigMaps named.
+func installerRoles(config Config, retired, configMaps []string) []client.Object {
 	namespace := config.namespace()
 	names := []string{daemonSetName}
 	for arch := range config.ArchImages {
@@ -74,6 +75,9 @@ func installerRoles(config Config, retired []string) []client.Object {
 	}
 	if len(retired) > 0 {
 		rules = append(rules, rule("apps", "daemonsets", []string{"delete"}, retired...))
+	}
+	if len(configMaps) > 0 {
+		rules = append(rules, rule("", "configmaps", []string{"delete"}, configMaps...))
 	}
 	return roles(installerRoleName, namespace, clusterRules, rules)
 }

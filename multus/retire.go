@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
@@ -26,10 +28,39 @@ func (t *target) retiredDaemonSets() []*unstructured.Unstructured {
 	return out
 }
 
-// removals are the changes that retire makes.
+// thinConfigName is the ConfigMap of upstream's thin Multus, which thick Multus
+// has no use for.
+const thinConfigName = "multus-cni-config"
+
+// thinConfigMaps are those that thin Multus, which is to become thick, mounts
+// and that are upstream's by name.
+func (t *target) thinConfigMaps() []*unstructured.Unstructured {
+	for _, found := range t.survey.existing() {
+		if found.Thick || found.Namespace != t.config.namespace() || found.Name != daemonSetName {
+			continue
+		}
+		ds, err := convert[appsv1.DaemonSet](t.survey.daemonSet(found.Namespace, found.Name))
+		if err != nil || !slices.ContainsFunc(ds.Spec.Template.Spec.Volumes, mountsThinConfig) {
+			continue
+		}
+		configMap := &unstructured.Unstructured{}
+		configMap.SetAPIVersion("v1")
+		configMap.SetKind("ConfigMap")
+		configMap.SetNamespace(found.Namespace)
+		configMap.SetName(thinConfigName)
+		return []*unstructured.Unstructured{configMap}
+	}
+	return nil
+}
+
+func mountsThinConfig(v corev1.Volume) bool {
+	return v.ConfigMap != nil && v.ConfigMap.Name == thinConfigName
+}
+
+// removals are the changes that retire and removeThinConfig make.
 func (t *target) removals() []Change {
 	var out []Change
-	for _, live := range t.retired {
+	for _, live := range slices.Concat(t.retired, t.thinConfig) {
 		out = append(out, Change{Object: objectName(live), Action: ActionRemove})
 	}
 	return out
@@ -44,16 +75,29 @@ func (i *Installer) retire(ctx context.Context, t *target, result *Result, emit 
 		return nil
 	}
 	u := &uninstall{installer: i, namespace: t.config.namespace(), emit: emit}
-	for n, live := range t.retired {
-		if err := u.remove(ctx, live); err != nil {
-			return applyError(err)
-		}
-		result.Changes = append(result.Changes, t.removals()[n])
+	if err := u.retireAll(ctx, t.retired, result); err != nil {
+		return err
 	}
 	names := namesOf(t.retired)
 	return u.waitGone(ctx, gone{
 		labels: multusLabels, what: strings.Join(names, ", "), names: func(name string) bool { return slices.Contains(names, name) },
 	})
+}
+
+// removeThinConfig removes what only thin Multus read, once its DaemonSet is
+// thick Multus'. Cut off before, it stays and does no harm.
+func (i *Installer) removeThinConfig(ctx context.Context, t *target, result *Result, emit func(Event)) error {
+	return (&uninstall{installer: i, emit: emit}).retireAll(ctx, t.thinConfig, result)
+}
+
+func (u *uninstall) retireAll(ctx context.Context, objects []*unstructured.Unstructured, result *Result) error {
+	for _, object := range objects {
+		if err := u.remove(ctx, object); err != nil {
+			return applyError(err)
+		}
+		result.Changes = append(result.Changes, Change{Object: objectName(object), Action: ActionRemove})
+	}
+	return nil
 }
 
 func namesOf(objects []*unstructured.Unstructured) []string {

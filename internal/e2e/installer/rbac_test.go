@@ -10,8 +10,10 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/multihome/multihome/multus"
@@ -124,8 +126,12 @@ func useEverything(t *testing.T, config multus.Config, roles []client.Object) st
 	}
 	old := config
 	old.Version = "v4.2.4"
+	thinConfig := leaveThin(t, admin, old)
 	if _, err := newInstaller(t, c, old).Install(t.Context(), multus.InstallOptions{NoWait: true}); err != nil {
 		return "first install: " + err.Error()
+	}
+	if err := admin.Get(t.Context(), client.ObjectKeyFromObject(thinConfig), thinConfig); !apierrors.IsNotFound(err) {
+		return fmt.Sprintf("ConfigMap of thin Multus: error %v, want that it is not found", err)
 	}
 	leaveRetired(t, admin, old)
 	// Nothing starts a pod here, so that the wait ends and the reason is asked for.
@@ -146,6 +152,35 @@ func useEverything(t *testing.T, config multus.Config, roles []client.Object) st
 		return "status: " + err.Error()
 	}
 	return ""
+}
+
+// leaveThin makes the DaemonSet of a thin Multus that nothing hinders to become thick, and returns what it mounts.
+func leaveThin(t *testing.T, admin client.Client, config multus.Config) *corev1.ConfigMap {
+	t.Helper()
+	bundle, err := multus.Render(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ds := bundle.DaemonSets[0]
+	configMap := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "multus-cni-config", Namespace: ds.Namespace}}
+	ds.Spec.Template.Spec = corev1.PodSpec{
+		Containers: []corev1.Container{{Name: "kube-multus", Image: "ghcr.io/k8snetworkplumbingwg/multus-cni:v4.2.4", Command: []string{"/thin_entrypoint"}}},
+		Volumes: []corev1.Volume{{Name: "multus-cfg", VolumeSource: corev1.VolumeSource{
+			ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: configMap.Name}},
+		}}},
+	}
+	if err := admin.Create(t.Context(), configMap); err != nil {
+		t.Fatal(err)
+	}
+	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(ds)
+	if err != nil {
+		t.Fatal(err)
+	}
+	object := client.ApplyConfigurationFromUnstructured(&unstructured.Unstructured{Object: content})
+	if err := admin.Apply(t.Context(), object, client.FieldOwner(multus.FieldManager)); err != nil {
+		t.Fatal(err)
+	}
+	return configMap
 }
 
 // leaveRetired makes the DaemonSet of an architecture that the next Config names

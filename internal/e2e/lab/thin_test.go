@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -16,8 +17,10 @@ import (
 	"github.com/multihome/multihome/multus"
 )
 
-// What thin Multus leaves on a node. It lets the runtime call a plugin whose credentials have ended with its pod.
+// What thin Multus leaves on a node: a configuration that lets the runtime call a plugin whose credentials have ended
+// with its pod.
 const (
+	thinBinary      = "/opt/cni/bin/multus"
 	thinConfig      = "/etc/cni/net.d/00-multus.conflist"
 	thinCredentials = "/etc/cni/net.d/multus.d/multus.kubeconfig"
 )
@@ -115,17 +118,20 @@ func nothingThin(t *testing.T, kube client.Client, node *lab.Node, objects []*un
 	}
 	for _, object := range objects {
 		err := kube.Get(lab.Context(t), client.ObjectKeyFromObject(object), object)
+		if object.GetKind() == "ConfigMap" { // of another name than ours
+			if !apierrors.IsNotFound(err) {
+				t.Errorf("ConfigMap %s: error %v, want that it is not found", object.GetName(), err)
+			}
+			continue
+		}
 		if err != nil {
 			t.Fatal(err)
-		}
-		if object.GetKind() == "ConfigMap" { // of another name than ours: nobody reads it any more
-			continue
 		}
 		if owners := specOwners(object); len(owners) > 0 {
 			t.Errorf("%s %s belongs to %q too", object.GetKind(), object.GetName(), owners)
 		}
 	}
-	files, err := node.Files(lab.Context(t), thinConfig, thinCredentials)
+	files, err := node.Files(lab.Context(t), thinConfig, thinCredentials, thinBinary)
 	if err != nil {
 		t.Fatal(err)
 	}
