@@ -52,7 +52,7 @@
 //
 // Thin Multus is detected, and turned into thick Multus by an install that
 // adopts it: its arguments, ConfigMap, configuration and credentials go, where
-// containerd runs its binary too. Paths of distributions that move the CNI directories (k3s,
-// MicroK8s, GKE) need a [Patch]. No registry is asked: package multus/image does
-// that, and Installer.VerifyingImages lets it.
+// containerd runs its binary too. Paths of distributions that move the CNI
+// directories (k3s, MicroK8s, GKE) need a [Patch]. No registry is asked: package
+// multus/image does that, and Installer.VerifyingImages lets it.
 package multus

@@ -126,14 +126,11 @@ func useEverything(t *testing.T, config multus.Config, roles []client.Object) st
 	}
 	old := config
 	old.Version = "v4.2.4"
-	thinConfig := leaveThin(t, admin, old)
 	if _, err := newInstaller(t, c, old).Install(t.Context(), multus.InstallOptions{NoWait: true}); err != nil {
 		return "first install: " + err.Error()
 	}
-	if err := admin.Get(t.Context(), client.ObjectKeyFromObject(thinConfig), thinConfig); !apierrors.IsNotFound(err) {
-		return fmt.Sprintf("ConfigMap of thin Multus: error %v, want that it is not found", err)
-	}
 	leaveRetired(t, admin, old)
+	thinConfig := leaveThin(t, admin, old)
 	// Nothing starts a pod here, so that the wait ends and the reason is asked for.
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
@@ -148,13 +145,16 @@ func useEverything(t *testing.T, config multus.Config, roles []client.Object) st
 	if len(rollout.Rollout.Nodes) != 1 || rollout.Rollout.Nodes[0].Problem == nil || rollout.Rollout.Nodes[0].Problem.Code != "multus/pods-refused" {
 		return "upgrade does not tell why no pod is made: " + err.Error()
 	}
+	if err := admin.Get(t.Context(), client.ObjectKeyFromObject(thinConfig), thinConfig); !apierrors.IsNotFound(err) {
+		return fmt.Sprintf("ConfigMap of thin Multus: error %v, want that it is not found", err)
+	}
 	if _, err := installer.Status(t.Context()); err != nil {
 		return "status: " + err.Error()
 	}
 	return ""
 }
 
-// leaveThin makes the DaemonSet of a thin Multus that nothing hinders to become thick, and returns what it mounts.
+// leaveThin makes the DaemonSet one of thin Multus that nothing hinders to become thick, and returns what it mounts.
 func leaveThin(t *testing.T, admin client.Client, config multus.Config) *corev1.ConfigMap {
 	t.Helper()
 	bundle, err := multus.Render(config)
@@ -177,7 +177,7 @@ func leaveThin(t *testing.T, admin client.Client, config multus.Config) *corev1.
 		t.Fatal(err)
 	}
 	object := client.ApplyConfigurationFromUnstructured(&unstructured.Unstructured{Object: content})
-	if err := admin.Apply(t.Context(), object, client.FieldOwner(multus.FieldManager)); err != nil {
+	if err := admin.Apply(t.Context(), object, client.FieldOwner(multus.FieldManager), client.ForceOwnership); err != nil {
 		t.Fatal(err)
 	}
 	return configMap
