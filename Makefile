@@ -10,8 +10,8 @@ SHELL := bash
 # minor each hold a version and a line of code.
 CONFORMANCE := $(patsubst %/go.mod,%,$(wildcard internal/conformance/*/go.mod))
 PROGRAMS := internal/e2e/node $(patsubst %/go.mod,%,$(wildcard internal/e2e/labnode/go.mod internal/e2e/labnode/*/go.mod))
-MODULES := . internal/bench internal/e2e $(CONFORMANCE) $(PROGRAMS) internal/tools
-LINTED := internal/bench internal/e2e internal/tools $(filter-out internal/conformance/talos1.%,$(CONFORMANCE))
+MODULES := . internal/bench internal/bench/peers internal/e2e $(CONFORMANCE) $(PROGRAMS) internal/tools
+LINTED := internal/bench internal/bench/peers internal/e2e internal/tools $(filter-out internal/conformance/talos1.%,$(CONFORMANCE))
 
 TOOL := go tool -modfile=$(CURDIR)/internal/tools/go.mod
 LINT := $(TOOL) golangci-lint
@@ -138,6 +138,7 @@ fuzz: ## run every fuzz target for FUZZTIME (10s)
 bench: build-e2e ## run the benchmarks; compare two outputs with: go tool -modfile=internal/tools/go.mod benchstat OLD NEW
 	go test -run '^$$' -bench . $(BENCHFLAGS) ./...
 	cd internal/bench && go test -bench . $(BENCHFLAGS) ./... # and the test of sizes
+	cd internal/bench/peers && go test -bench . $(BENCHFLAGS) ./... # and the test of requests
 	cd internal/e2e && go test -run '^$$' -bench . $(BENCHFLAGS) ./...
 
 .PHONY: apidiff

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"slices"
 
 	netattdefv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -71,7 +72,7 @@ func (n Network) Definition() (*netattdefv1.NetworkAttachmentDefinition, error) 
 	if len(errs) == 0 {
 		found := &report{zeros: read.zeros, nulls: read.nulls}
 		read.judge(found, "")
-		errs = append(found.errs, validateName(read.network.Name)...)
+		errs = slices.Concat(found.errs, validateName(read.network.Name))
 	}
 	if err := join(errs); err != nil {
 		return nil, wrap(err)
