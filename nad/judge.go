@@ -46,11 +46,14 @@ func (r *reading) judge(out *report, path string) {
 	}
 	hasIPs := false
 	for i, p := range r.network.Plugins {
-		if r.places[i].bad {
+		if r.bad[i] {
 			continue // what is read is not what was meant
 		}
 		kind, known := kindOf(p.Type())
-		k := &checker{report: out, network: &r.network, index: i, plugin: p, ipam: ipamOf(p), hasIPs: hasIPs, path: r.places[i].path, source: kind.source}
+		k := &checker{report: out, network: &r.network, index: i, plugin: p, ipam: ipamOf(p), hasIPs: hasIPs, path: path, source: kind.source}
+		if r.network.List {
+			k.list, k.nth = "plugins", i+1
+		}
 		if !known {
 			k.source = "containernetworking/cni v1.3.1 libcni"
 		}
@@ -99,7 +102,7 @@ func (k *checker) runtimeKeys() {
 // version looks at the cniVersion for one plugin, as that does for itself.
 func (k *checker) version(kind pluginKind, path string) {
 	top := *k
-	top.path = path
+	top.path, top.nth = path, 0
 	version := k.network.CNIVersion
 	switch {
 	case version != "" && !slices.Contains(cniVersions, version):

@@ -45,16 +45,10 @@ func ParseConfig(text []byte) (*Network, error) {
 type reading struct {
 	decoder
 	network   Network
-	both      bool    // type and plugins in one object
-	ownName   bool    // the text has a name
-	places    []place // of the plugins
-	badSource bool    // nothing could be read
-}
-
-// A place is where a plugin was read.
-type place struct {
-	path string
-	bad  bool // it has values of a wrong type
+	both      bool   // type and plugins in one object
+	ownName   bool   // the text has a name
+	bad       []bool // of the plugins: it has values of a wrong type
+	badSource bool   // nothing could be read
 }
 
 // configPath is where a NAD has its configuration.
@@ -150,16 +144,16 @@ func (r *reading) list(plugins tree) {
 		r.badSource = true
 		return
 	default:
-		r.network.Plugins, r.places = make([]Plugin, 0, n), make([]place, 0, n)
+		r.network.Plugins, r.bad = make([]Plugin, 0, n), make([]bool, 0, n)
 	}
 	for element := range plugins.inside() {
-		r.pushIndex(len(r.places))
+		r.pushIndex(len(r.bad))
 		if element.isObject() {
 			before := len(r.errs)
 			r.plugin(r.stringOf(element, "type"), element, before, "type")
 		} else {
 			r.network.Plugins = append(r.network.Plugins, Raw{})
-			r.places = append(r.places, place{r.at(), true})
+			r.bad = append(r.bad, true)
 			r.wrongType(element, "an object; Multus panics on null")
 		}
 		r.pop()
@@ -171,7 +165,7 @@ func (r *reading) plugin(name string, t tree, before int, skip ...string) {
 	config := newPlugin(name)
 	r.object(t, config, skip...)
 	r.network.Plugins = append(r.network.Plugins, config.Interface().(Plugin))
-	r.places = append(r.places, place{r.at(), len(r.errs) > before})
+	r.bad = append(r.bad, len(r.errs) > before)
 }
 
 // objectOf names a NAD in messages, as describe does.
