@@ -188,8 +188,10 @@ func (u *uninstall) emitCleaned(e Event) {
 }
 
 // downPatience is how long nodes must be down without a break before they are
-// not waited for: a busy kubelet is late at times.
-const downPatience = 10 * time.Second
+// not waited for. When an API server comes back, all nodes may count as down
+// until their kubelets have noticed, which took up to 45 s on the nodes of
+// internal/e2e/lab.
+const downPatience = time.Minute
 
 // onlyDown ends the wait for nodes that are not clean, if all of them are down.
 func (u *uninstall) onlyDown(ctx context.Context, rollout Rollout) error {

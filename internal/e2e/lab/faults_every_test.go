@@ -25,15 +25,14 @@ func TestEveryFault(t *testing.T) {
 		t.Run(s.name, func(t *testing.T) {
 			f := &faults{stage: s}
 			f.c, f.kube = startFaults(t, 2)
+			f.talk, f.networks = startTalk(t, f.c, f.kube), networksOf(t, f.kube)
 			for _, before := range stages(t)[:i] {
 				if err := before.call(lab.Context(t), f.kube); err != nil {
 					t.Fatal(err)
 				}
 			}
-			f.talk, f.networks = startTalk(t, f.c, f.kube), networksOf(t, f.kube)
-			t.Run("killed", f.killed)
-			t.Run("API server", f.withoutAPIServer)
-			t.Run("node", f.withoutNode)
+			// Each begins where the one before has settled.
+			_ = t.Run("killed", f.killed) && t.Run("API server", f.withoutAPIServer) && t.Run("node", f.withoutNode)
 		})
 	}
 }
@@ -124,6 +123,9 @@ func (f *faults) withoutNode(t *testing.T) {
 		}
 	})
 	err := f.stage.call(ctx, cut.client(t, f.c))
+	if !cut.happened() {
+		t.Fatalf("there was no write: %v", err)
+	}
 	if err := lost.Start(lab.Context(t)); err != nil {
 		t.Fatal(err)
 	}
