@@ -1,6 +1,9 @@
 package cilium
 
-import "cmp"
+import (
+	"cmp"
+	"slices"
+)
 
 // kubePrismPort is where Talos' load balancer for the API server listens on
 // every node, unless the machine config says otherwise.
@@ -13,18 +16,24 @@ type ValuesOptions struct {
 	// (see KubeProxy), reaches the API server by KubePrism, takes pod addresses
 	// from the nodes, uses Talos' own cgroup mount, and does without the
 	// capability to load kernel modules, which Talos gives to no pod.
-	Talos bool
+	Talos bool `json:"talos,omitempty"`
 	// KubeVirt: there are VMs, for which services must work too.
-	KubeVirt bool
+	KubeVirt bool `json:"kubeVirt,omitempty"`
 	// KubeProxy: kube-proxy stays on a Talos cluster. Without Talos nothing is
 	// said about it.
-	KubeProxy bool
+	KubeProxy bool `json:"kubeProxy,omitempty"`
 	// KubePrismPort is machine.features.kubePrism.port of Talos. Zero: 7445.
-	KubePrismPort int
+	KubePrismPort int `json:"kubePrismPort,omitempty"`
 	// Devices are the interfaces that Cilium is to work on, in order. Name a
 	// bridge that has the node's address: Cilium never chooses one. Nil: nothing
 	// is said, so that Cilium chooses.
-	Devices []string
+	Devices []string `json:"devices,omitempty"`
+}
+
+// DeepCopyInto copies o into out, so that CRD types can embed it.
+func (o ValuesOptions) DeepCopyInto(out *ValuesOptions) {
+	*out = o
+	out.Devices = slices.Clone(o.Devices)
 }
 
 // HelmValues returns values for Cilium's Helm chart with which it leaves

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"maps"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -108,4 +109,33 @@ func merge(under, over map[string]any) map[string]any {
 		out[key] = value
 	}
 	return out
+}
+
+// TestValuesOptionsCopy: a copy is equal and shares nothing, and JSON keeps
+// every field, as a CRD that embeds the options needs it.
+func TestValuesOptionsCopy(t *testing.T) {
+	options := cilium.ValuesOptions{Talos: true, KubeVirt: true, KubeProxy: true, KubePrismPort: 7446, Devices: []string{"bond0"}}
+	for field, value := range reflect.ValueOf(options).Fields() {
+		if value.IsZero() {
+			t.Errorf("%s is not set: this test proves nothing for it", field.Name)
+		}
+	}
+	var copied, read cilium.ValuesOptions
+	options.DeepCopyInto(&copied)
+	text, err := json.Marshal(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, &read); err != nil {
+		t.Fatal(err)
+	}
+	for _, got := range []cilium.ValuesOptions{copied, read} {
+		if diff := cmp.Diff(options, got); diff != "" {
+			t.Errorf("copy (-want +got):\n%s", diff)
+		}
+	}
+	copied.Devices[0] = "eth0"
+	if options.Devices[0] != "bond0" {
+		t.Error("a copy shares its devices")
+	}
 }
