@@ -82,12 +82,12 @@ func (r *run) end(t *testing.T, fault, first string) {
 		seen.bypassed.longest = max(seen.bypassed.longest, saw.bypassed.longest)
 		seen.blocked.longest = max(seen.blocked.longest, saw.blocked.longest)
 	}
-	without := fmt.Sprint(total.lacking)
-	if len(r.stage.networks) == 0 {
-		without = "-"
+	without, bypassed := fmt.Sprint(total.lacking), seen.bypassed.String()
+	if len(r.stage.networks) == 0 { // Multus is to be away
+		without, bypassed = "-", "-"
 	}
 	t.Logf("| %s | %s | %s | %.0f s | %d | %.1f s | %s | %s | %s |", r.stage.name, fault, first,
-		time.Since(r.began).Seconds(), total.pods, total.slowest.Seconds(), without, seen.bypassed, seen.blocked)
+		time.Since(r.began).Seconds(), total.pods, total.slowest.Seconds(), without, bypassed, seen.blocked)
 }
 
 // moment calls do once, when an answer has come to the so-many-th of the requests that count.

@@ -18,7 +18,7 @@ import (
 // its first write. Then it is called again. It prints a table.
 func TestEveryFault(t *testing.T) {
 	if !*everyFault {
-		t.Skip("not run: takes half an hour; make faults runs it, TestFaults shows the most of it")
+		t.Skip("not run: takes most of an hour; make faults runs it, TestFaults shows the most of it")
 	}
 	t.Log("| call | fault | first call | in all | probe pods | slowest ready | without network | bypassed | blocked |")
 	for i, s := range stages(t) {

@@ -15,7 +15,7 @@ import (
 	"github.com/multihome/multihome/multus"
 )
 
-// everyFault is for `make faults`, which takes half an hour.
+// everyFault is for `make faults`, which takes most of an hour.
 var everyFault = flag.Bool("faults", false, "kill calls after each of their requests, stop the API server for 30 s, lose a node")
 
 // stage is a call that changes a cluster, from one state to another.
