@@ -22,11 +22,13 @@ import (
 const burst = 40
 
 // TestFixMemory: with upstream's limit of 50Mi the daemon is killed when pods start in numbers, because plugins run
-// in its cgroup. Status and Audit say so, and with the fix the same pods start without a restart.
+// in its cgroup. Status and Audit say so, and with the fix the same pods start without a restart. An uninstall while it
+// is being killed leaves the node as before.
 func TestFixMemory(t *testing.T) {
 	t.Parallel()
 	c := lab.New(t, lab.Options{})
 	node, kube := c.Nodes()[0], newClient(t, c)
+	before := snapshots(t, c)
 	install(t, c, kube, without("memory", multus.Config{}))
 	create(t, kube, nad("lan", macvlanConfig))
 	if got := daemonMemory(t, kube, node); got.Limit != 50<<20 {
@@ -40,32 +42,26 @@ func TestFixMemory(t *testing.T) {
 
 	// Pods that wait start while the new daemon is on its way. Audit names those that do so without their network.
 	install(t, c, kube, multus.Config{})
-	var without []string
+	var bypassed []string
 	for _, pod := range pods {
 		if networkStatus(t, running(t, c, pod))["net1"].Name == "" {
-			without = append(without, pod.Name)
+			bypassed = append(bypassed, pod.Name)
 		}
 	}
 	var lost []string
 	for _, pod := range audit(lab.Context(t), t, kube, multus.AuditOptions{}).Pods {
 		lost = append(lost, pod.Name)
 	}
-	slices.Sort(without)
-	if diff := cmp.Diff(without, lost); diff != "" {
+	slices.Sort(bypassed)
+	if diff := cmp.Diff(bypassed, lost); diff != "" {
 		t.Errorf("pods without their network, and what Audit names (-without +named):\n%s", diff)
 	}
-	t.Logf("%d of %d pods that waited for the fix started without their network", len(without), burst)
-	for _, pod := range pods {
-		if err := kube.Delete(lab.Context(t), pod); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, pod := range pods {
-		gone(t, kube, pod)
-	}
+	t.Logf("%d of %d pods that waited for the fix started without their network", len(bypassed), burst)
+	endBurst(t, kube, pods)
 
 	began := time.Now()
-	for _, pod := range startBurst(t, kube, node, "fixed") {
+	pods = startBurst(t, kube, node, "fixed")
+	for _, pod := range pods {
 		if got := networkStatus(t, running(t, c, pod))["net1"].Name; got != "default/lan" {
 			t.Errorf("%s: net1 is of %q, want default/lan", pod.Name, got)
 		}
@@ -76,6 +72,17 @@ func TestFixMemory(t *testing.T) {
 	mustBeWell(t, kube, multus.Config{})
 	got := daemonMemory(t, kube, node)
 	t.Logf("with the fix %d pods run after %.1f s; the daemon's peak is %d MiB of %d", burst, time.Since(began).Seconds(), got.Peak>>20, got.Limit>>20)
+	endBurst(t, kube, pods)
+
+	install(t, c, kube, without("memory", multus.Config{}))
+	pods = startBurst(t, kube, node, "left")
+	eventually(t, "Status tells that the daemon was killed again", func(ctx context.Context) error { return statusHas(ctx, t, kube, "multus/oom") })
+	uninstall(t, kube, multus.UninstallOptions{RemoveCRD: true, RemoveNADs: true, Ignore: []string{"multus/networks-in-use"}})
+	for _, pod := range pods { // those that waited too
+		running(t, c, pod)
+	}
+	endBurst(t, kube, pods)
+	mustBeAsBefore(t, c, kube, before)
 }
 
 // startBurst makes pods that are on the node before its kubelet is: they start at once, however slow the machine is.
@@ -94,6 +101,19 @@ func startBurst(t *testing.T, kube client.Client, node *lab.Node, name string) [
 		t.Fatal(err)
 	}
 	return pods
+}
+
+// endBurst deletes the pods and waits until they are gone.
+func endBurst(t *testing.T, kube client.Client, pods []*corev1.Pod) {
+	t.Helper()
+	for _, pod := range pods {
+		if err := kube.Delete(lab.Context(t), pod); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, pod := range pods {
+		gone(t, kube, pod)
+	}
 }
 
 // daemonMemory is the memory of the one daemon on a node. The test ends as not run where the machine cannot tell.
