@@ -4,11 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -17,8 +21,8 @@ import (
 	"github.com/multihome/multihome/multus"
 )
 
-// burst is how many pods start at once on a node, as after a restart of it. So many have always killed the daemon
-// at 50Mi; fewer were not tried.
+// burst is how many pods start at once on a node, as after a restart of it. So many plugins at a time are more than
+// 50Mi hold; a fast machine has done with some of them before the last begins, which is why the tests have them wait.
 const burst = 40
 
 // TestFixMemory: with upstream's limit of 50Mi the daemon is killed when pods start in numbers, because plugins run
@@ -35,9 +39,13 @@ func TestFixMemory(t *testing.T) {
 		t.Skipf("not run: the daemon's cgroup has a limit of %d bytes, not of 50Mi", got.Limit)
 	}
 
+	began := time.Now()
+	answer := holdAddresses(t, node, "lan")
 	pods := startBurst(t, kube, node, "killing")
 	eventually(t, "Status tells that the daemon was killed", func(ctx context.Context) error { return statusHas(ctx, t, kube, "multus/oom") })
 	eventually(t, "Audit tells that pods wait for that", func(ctx context.Context) error { return auditHas(ctx, t, kube, "multus/oom") })
+	killedAfter := time.Since(began)
+	answer()
 	t.Logf("with upstream's limit: %d restarts, %s", multusRestarts(t, kube), statusOf(lab.Context(t), t, kube, multus.Config{}))
 
 	// Pods that wait start while the new daemon is on its way. Audit names those that do so without their network.
@@ -59,8 +67,11 @@ func TestFixMemory(t *testing.T) {
 	t.Logf("%d of %d pods that waited for the fix started without their network", len(bypassed), burst)
 	endBurst(t, kube, pods)
 
-	began := time.Now()
+	began = time.Now()
+	answer = holdAddresses(t, node, "lan")
 	pods = startBurst(t, kube, node, "fixed")
+	time.Sleep(killedAfter) // as long as it took to kill the daemon, plugins wait again
+	answer()
 	for _, pod := range pods {
 		if got := networkStatus(t, running(t, c, pod))["net1"].Name; got != "default/lan" {
 			t.Errorf("%s: net1 is of %q, want default/lan", pod.Name, got)
@@ -75,9 +86,11 @@ func TestFixMemory(t *testing.T) {
 	endBurst(t, kube, pods)
 
 	install(t, c, kube, without("memory", multus.Config{}))
+	answer = holdAddresses(t, node, "lan")
 	pods = startBurst(t, kube, node, "left")
 	eventually(t, "Status tells that the daemon was killed again", func(ctx context.Context) error { return statusHas(ctx, t, kube, "multus/oom") })
 	uninstall(t, kube, multus.UninstallOptions{RemoveCRD: true, RemoveNADs: true, Ignore: []string{"multus/networks-in-use"}})
+	answer()
 	for _, pod := range pods { // those that waited too
 		running(t, c, pod)
 	}
@@ -101,6 +114,26 @@ func startBurst(t *testing.T, kube client.Client, node *lab.Node, name string) [
 		t.Fatal(err)
 	}
 	return pods
+}
+
+// holdAddresses takes the lock under which host-local gives addresses of a network on a node, as an address server
+// that does not answer: plugins wait until the returned function is called.
+func holdAddresses(t *testing.T, node *lab.Node, network string) (answer func()) {
+	t.Helper()
+	dir := filepath.Join(node.Root(), "var/lib/cni/networks", network)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	lock, err := os.Create(filepath.Join(dir, "lock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer = sync.OnceFunc(func() { _ = lock.Close() })
+	t.Cleanup(answer)
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	return answer
 }
 
 // endBurst deletes the pods and waits until they are gone.
