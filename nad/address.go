@@ -25,7 +25,7 @@ func parseCIDR(text string) (netip.Prefix, bool) {
 		return netip.Prefix{}, false
 	}
 	addr, err := netip.ParseAddr(address)
-	if err != nil || addr.Zone() != "" || length == "" || strings.Trim(length, "0123456789") != "" {
+	if err != nil || addr.Zone() != "" || length == "" || !isDigit(length[0]) { // Atoi takes a sign
 		return netip.Prefix{}, false
 	}
 	bits, err := strconv.Atoi(length)

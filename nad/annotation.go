@@ -1,7 +1,6 @@
 package nad
 
 import (
-	"encoding/json"
 	"fmt"
 	"net"
 	"reflect"
@@ -75,9 +74,7 @@ func parseJSONForm(text string, at *field.Path) ([]Attachment, field.ErrorList) 
 	text = strings.Trim(text, " \n\t\r")
 	list, ok := newTree(text)
 	if !ok {
-		var ignored any
-		err := json.Unmarshal([]byte(text), &ignored)
-		return nil, field.ErrorList{field.Invalid(at, shorten(text), fmt.Sprintf("must be a JSON array of objects, or name,namespace/name@interface: %v", err))}
+		return nil, field.ErrorList{field.Invalid(at, shorten(text), fmt.Sprintf("must be a JSON array of objects, or name,namespace/name@interface: %v", whyNoTree(text)))}
 	}
 	if !list.isArray() {
 		return nil, field.ErrorList{field.TypeInvalid(at, shorten(list.text()), "must be a JSON array, also for one network")}

@@ -20,7 +20,7 @@ func CheckAttachment(def *netattdefv1.NetworkAttachmentDefinition, attachment At
 		return nil // Lint says why
 	}
 	out := &report{}
-	k := &checker{report: out, network: network, source: "Multi-Network specification 1.3, section 4.1.2"}
+	k := &checker{subject: &subject{report: out, network: network}, source: "Multi-Network specification 1.3, section 4.1.2"}
 	for _, err := range append(attachment.validateAsRead(nil), attachment.validateAsWritten(nil)...) {
 		k.fail("attachment", *err)
 	}

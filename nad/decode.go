@@ -59,19 +59,26 @@ func (d *decoder) pop()            { d.path = d.path[:len(d.path)-1] }
 func (d *decoder) at() string {
 	path := make([]byte, 0, 64)
 	for _, s := range d.path {
-		switch {
-		case s.isIndex:
-			path = append(path, '[')
-			path = strconv.AppendInt(path, int64(s.index), 10)
-			path = append(path, ']')
-		case len(path) == 0:
-			path = append(path, s.key...)
-		default:
-			path = append(path, '.')
-			path = append(path, s.key...)
+		if s.isIndex {
+			path = appendIndex(path, s.index)
+		} else {
+			path = appendKey(path, s.key)
 		}
 	}
 	return string(path)
+}
+
+func appendKey(path []byte, key string) []byte {
+	if len(path) > 0 {
+		path = append(path, '.')
+	}
+	return append(path, key...)
+}
+
+func appendIndex(path []byte, i int) []byte {
+	path = append(path, '[')
+	path = strconv.AppendInt(path, int64(i), 10)
+	return append(path, ']')
 }
 
 func (d *decoder) note(kind noteKind, key string, s *schema) {

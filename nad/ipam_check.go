@@ -4,7 +4,6 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
-	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
@@ -59,7 +58,7 @@ func (c HostLocal) checkIPAM(k *checker) {
 // A hostRange is a range of host-local; it is invalid without a subnet.
 type hostRange struct {
 	set        int // a pod gets an address of each
-	path       string
+	at         *checker
 	subnet     netip.Prefix
 	start, end netip.Addr
 }
@@ -89,7 +88,7 @@ func (k *checker) hostLocalRange(c HostLocalRange) hostRange {
 		k.invalid("subnet", c.Subnet, "range", "must not have bits set for hosts: "+p.Masked().String())
 		return hostRange{}
 	}
-	r := hostRange{path: k.where(), subnet: p, start: p.Addr().Next(), end: lastAddr(p)}
+	r := hostRange{at: k, subnet: p, start: p.Addr().Next(), end: lastAddr(p)}
 	if p.Addr().Is4() {
 		r.end = r.end.Prev() // not the broadcast address
 	}
@@ -139,8 +138,8 @@ func (k *checker) edges(p netip.Prefix, start, end netip.Addr) {
 
 // hostLocalSets compares the ranges with each other.
 func (k *checker) hostLocalSets(ranges []hostRange) {
-	var sets4, sets6 int // of each family
-	var first hostRange  // of the set
+	var sets [2]int     // of IPv4 and of IPv6
+	var first hostRange // of the set
 	for i, r := range ranges {
 		isFirst := i == 0 || r.set != first.set
 		if isFirst {
@@ -150,33 +149,25 @@ func (k *checker) hostLocalSets(ranges []hostRange) {
 			continue
 		}
 		is4 := r.subnet.Addr().Is4()
-		family := &sets6
-		if is4 {
-			family = &sets4
+		family := 0
+		if !is4 {
+			family = 1
 		}
 		if isFirst {
-			*family++
+			sets[family]++
 		}
-		if isFirst && *family > 1 && !atLeast(k.network.CNIVersion, "0.3.0") {
+		if isFirst && sets[family] > 1 && !atLeast(k.network.CNIVersion, "0.3.0") {
 			k.forbid("ranges", "cni-version", "set "+strconv.Itoa(r.set)+" is the second of its address family, which needs cniVersion 0.3.0")
 		}
-		fail := func(reason string) {
-			k.fail("range", field.Error{Type: field.ErrorTypeInvalid, Field: k.rangePath(r), BadValue: r.subnet.String(), Detail: reason})
-		}
 		if first.subnet.IsValid() && is4 != first.subnet.Addr().Is4() {
-			fail("must be of the address family of the first range of its set")
+			r.at.invalid("subnet", r.subnet.String(), "range", "must be of the address family of the first range of its set")
 		}
 		// Comparing with all of many would take long.
 		if at := slices.IndexFunc(ranges[:min(i, most)], r.overlaps); at >= 0 {
-			fail("overlaps with " + ranges[at].subnet.String() + " in " + ranges[at].path)
+			other := ranges[at]
+			r.at.invalid("subnet", r.subnet.String(), "range", "overlaps with "+other.subnet.String()+" in "+other.at.join(""))
 		}
 	}
-}
-
-// rangePath returns where the range is, below the path of k.
-func (k *checker) rangePath(r hostRange) string {
-	inside := strings.TrimPrefix(strings.TrimPrefix(r.path, k.where()), ".")
-	return strings.TrimPrefix(inside+".subnet", ".")
 }
 
 // gateway warns of a gateway that pods cannot reach.

@@ -35,7 +35,13 @@ func isNetworkName(name string) bool {
 
 // judge applies every rule to what was read. Fields are below the path.
 func (r *reading) judge(out *report, path string) {
-	k := &checker{report: out, network: &r.network, path: path, source: "containernetworking/cni v1.3.1 libcni"}
+	const libcni = "containernetworking/cni v1.3.1 libcni"
+	j := &struct {
+		subject
+		whole, own checker // of the network, and of a plugin at a time
+	}{subject: subject{report: out, network: &r.network}}
+	k, own := &j.whole, &j.own
+	*k = checker{subject: &j.subject, source: libcni, key: path}
 	if name := r.network.Name; name != "" && !isNetworkName(name) {
 		k.invalid("name", name, "name", "must begin with a letter or digit and consist of letters, digits, _, . and -")
 	}
@@ -44,38 +50,47 @@ func (r *reading) judge(out *report, path string) {
 			k.invalid(key, "null", "name", "must be a string; leave it out instead")
 		}
 	}
-	hasIPs := false
 	for i, p := range r.network.Plugins {
 		if r.bad[i] {
 			continue // what is read is not what was meant
 		}
-		kind, known := kindOf(p.Type())
-		k := &checker{report: out, network: &r.network, index: i, plugin: p, ipam: ipamOf(p), hasIPs: hasIPs, path: path, source: kind.source}
+		name := p.Type()
+		kind, known := kindOf(name)
+		k.index, k.plugin, k.common, k.asked, k.ipam = i, p, p.common(), ipamField(p), nil
+		if hasIPAM(k.asked) {
+			k.ipam = k.asked
+		}
+		*own = *k
 		if r.network.List {
-			k.list, k.nth = "plugins", i+1
+			own.outer, own.key, own.nth = k, "plugins", i+1
 		}
-		if !known {
-			k.source = "containernetworking/cni v1.3.1 libcni"
-		}
-		hasIPs = hasIPs || !known || k.ipam != nil
-		k.pluginType(p.Type())
-		k.runtimeKeys()
 		if known {
-			k.version(kind, path)
-			k.chain(kind)
-			k.unknownCapabilities(kind)
+			own.source = kind.source
 		}
-		p.check(k)
-		k.dns("dns", p.common().DNS)
-		if k.ipam == nil && ipamField(p) != nil {
-			k.warn("ipam.type", "no-effect", "is not set, so the rest of ipam has no effect", "name the plugin that gives addresses")
-		}
-		if k.ipam != nil {
-			inner := k.child("ipam")
-			inner.pluginType(k.ipam.Type())
-			inner.source = ipamSource(k.ipam.Type())
-			k.ipam.checkIPAM(inner)
-		}
+		own.judge(name, kind, known)
+		k.hasIPs = k.hasIPs || !known || k.ipam != nil
+	}
+}
+
+// judge applies every rule to one plugin.
+func (k *checker) judge(name string, kind pluginKind, known bool) {
+	k.pluginType(name)
+	k.runtimeKeys()
+	if known {
+		k.version(kind)
+		k.chain(kind)
+		k.unknownCapabilities(kind)
+	}
+	k.plugin.check(k)
+	k.dns("dns", k.common.DNS)
+	if k.ipam == nil && k.asked != nil {
+		k.warn("ipam.type", "no-effect", "is not set, so the rest of ipam has no effect", "name the plugin that gives addresses")
+	}
+	if k.ipam != nil {
+		inner := k.child("ipam")
+		inner.pluginType(k.ipam.Type())
+		inner.source = ipamSource(k.ipam.Type())
+		k.ipam.checkIPAM(inner)
 	}
 }
 
@@ -100,9 +115,11 @@ func (k *checker) runtimeKeys() {
 }
 
 // version looks at the cniVersion for one plugin, as that does for itself.
-func (k *checker) version(kind pluginKind, path string) {
+func (k *checker) version(kind pluginKind) {
 	top := *k
-	top.path, top.nth = path, 0
+	if k.outer != nil {
+		top.outer, top.key, top.nth = nil, k.outer.key, 0
+	}
 	version := k.network.CNIVersion
 	switch {
 	case version != "" && !slices.Contains(cniVersions, version):

@@ -38,6 +38,9 @@ func Lint(def *netattdefv1.NetworkAttachmentDefinition) []multihome.Finding {
 			Remedy:  "make sure that every node has the file", Source: "Multi-Network specification 1.3, section 3.4.1",
 		})
 	}
+	if len(out.found) == 0 {
+		return nil
+	}
 	return out.findings(objectOf(def))
 }
 
@@ -53,11 +56,11 @@ func errorCode(r *reading, err *field.Error) string {
 
 // lintNames compares the names of the NAD and of its configuration.
 func (r *reading) lintNames(def *netattdefv1.NetworkAttachmentDefinition, out *report) {
-	k := &checker{report: out, source: "Multi-Network specification 1.3, section 3.4"}
+	const source = "Multi-Network specification 1.3, section 3.4"
 	if r.ownName && r.network.Name != def.Name && def.Name != "" {
-		k.warn(configPath+".name", "name-mismatch", "is not the name of the NAD: addresses are counted under one name and reported under the other", "set it to "+def.Name)
+		out.warn(configPath+".name", "name-mismatch", "is not the name of the NAD: addresses are counted under one name and reported under the other", "set it to "+def.Name, source)
 	}
 	if strings.Contains(def.Name, ".") {
-		k.warn("metadata.name", "name-dots", "has a dot: pods can ask for it in JSON only, not as namespace/name@interface", "use letters, digits and -")
+		out.warn("metadata.name", "name-dots", "has a dot: pods can ask for it in JSON only, not as namespace/name@interface", "use letters, digits and -", source)
 	}
 }

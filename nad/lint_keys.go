@@ -13,25 +13,26 @@ var (
 	runtimeKeys = []string{"args", "runtimeConfig", "prevResult", "name", "cniVersion", "plugins"}
 )
 
+const keysSource = "encoding/json, with which every plugin reads its configuration"
+
 // lintKeys reports keys that are taken in silence.
 func (r *reading) lintKeys(out *report) {
-	k := &checker{report: out, source: "encoding/json, with which every plugin reads its configuration"}
 	if r.both {
-		k.warn(configPath+".plugins", "plugins-ignored", "has no effect beside type: Multus runs the one plugin", "remove type and what belongs to it, or plugins")
+		out.warn(configPath+".plugins", "plugins-ignored", "has no effect beside type: Multus runs the one plugin", "remove type and what belongs to it, or plugins", keysSource)
 	}
 	for _, n := range r.notes {
 		switch n.kind {
 		case otherCase:
-			k.warn(n.path, "key-case", "is read, but only because letter case does not count", "write it as documented")
+			out.warn(n.path, "key-case", "is read, but only because letter case does not count", "write it as documented", keysSource)
 		case duplicateKey:
-			k.warn(n.path, "duplicate-key", "is there twice; the last one counts", "remove one")
+			out.warn(n.path, "duplicate-key", "is there twice; the last one counts", "remove one", keysSource)
 		default:
-			r.unknownKey(k, n)
+			warnUnknown(out, n)
 		}
 	}
 }
 
-func (r *reading) unknownKey(k *checker, n note) {
+func warnUnknown(out *report, n note) {
 	inList := n.schema == networkSchema
 	switch {
 	case inList && containsFold(listKeys, n.key), strings.HasPrefix(n.key, "cni.dev/"):
@@ -41,12 +42,12 @@ func (r *reading) unknownKey(k *checker, n note) {
 		if owners := ownersOf(n.key); len(owners) > 0 || containsFold([]string{"capabilities", "dns", "ipam"}, n.key) {
 			meaning = "put it into an element of plugins"
 		}
-		k.warn(n.path, "list-key", "has no effect beside plugins", meaning)
+		out.warn(n.path, "list-key", "has no effect beside plugins", meaning, keysSource)
 		return
 	case containsFold(runtimeKeys, n.key) && !n.inIPAM():
 		return
 	}
-	k.warn(n.path, "unknown-key", "is not known to the plugin, which ignores it", meaningOf(n.schema, n.key))
+	out.warn(n.path, "unknown-key", "is not known to the plugin, which ignores it", meaningOf(n.schema, n.key), keysSource)
 }
 
 var networkSchema = schemaFor[Network]()

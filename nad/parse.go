@@ -18,8 +18,8 @@ import (
 // Keys are read as the plugins read them, by the rules of encoding/json: letter
 // case does not count, null is as good as nothing, of duplicate keys the last
 // one counts. All values of a wrong type, and what is no configuration at all,
-// are joined in the error, each a *field.Error. More than 100 plugins are
-// refused. Whether plugins accept what is read: see [Lint].
+// are joined in the error, each a *field.Error. More than 100 plugins and more
+// than 16 MiB are refused. Whether plugins accept what is read: see [Lint].
 func Parse(def *netattdefv1.NetworkAttachmentDefinition) (*Network, error) {
 	if def == nil {
 		return nil, errors.New("network attachment definition: must not be nil")
@@ -45,10 +45,11 @@ func ParseConfig(text []byte) (*Network, error) {
 type reading struct {
 	decoder
 	network   Network
-	both      bool   // type and plugins in one object
-	ownName   bool   // the text has a name
-	bad       []bool // of the plugins: it has values of a wrong type
-	badSource bool   // nothing could be read
+	both      bool    // type and plugins in one object
+	ownName   bool    // the text has a name
+	bad       []bool  // of the plugins: it has values of a wrong type
+	badSource bool    // nothing could be read
+	steps     [8]step // where a path begins, most of which are no longer
 }
 
 // configPath is where a NAD has its configuration.
@@ -70,7 +71,8 @@ func readDefinition(def *netattdefv1.NetworkAttachmentDefinition) *reading {
 
 // readConfig reads a text whose fields are to be found below the path.
 func readConfig(text, path string) *reading {
-	r := &reading{decoder: decoder{path: append(make([]step, 0, 8), step{key: path})}}
+	r := &reading{}
+	r.path = append(r.steps[:0], step{key: path})
 	r.network.Source = text
 	config, ok := newTree(text)
 	if !ok {
@@ -107,10 +109,10 @@ func readConfig(text, path string) *reading {
 
 // syntaxError returns the line that is no JSON and why.
 func syntaxError(text string) (line, reason string) {
-	err := json.Unmarshal([]byte(text), new(json.RawMessage))
+	err := whyNoTree(text)
 	var syntax *json.SyntaxError
 	if !errors.As(err, &syntax) {
-		return shorten(text), fmt.Sprintf("must be JSON: %v", err)
+		return shorten(text), err.Error()
 	}
 	offset := max(0, min(int(syntax.Offset)-1, len(text)))
 	line = text[strings.LastIndexByte(text[:offset], '\n')+1:]

@@ -129,6 +129,7 @@ func TestParseErrors(t *testing.T) {
 	}{
 		{"no JSON", "{\n  \"type\": \"macvlan\",\n  // the LAN\n}", []string{`spec.config: Invalid value: "// the LAN": must be JSON, which has no comments: line 3: invalid character '/'`}},
 		{"blank", " ", []string{"spec.config: Invalid value: \"\": must be JSON: line 1: unexpected end of JSON input"}},
+		{"too long", strings.Repeat("{", 16<<20+1), []string{`spec.config: Invalid value: "` + strings.Repeat("{", 60) + `...": must have at most 16 MiB`}},
 		{"too many plugins", `{"plugins":[` + strings.Repeat(`{"type":"tuning"},`, 100) + `{"type":"tuning"}]}`, []string{"spec.config.plugins: Too many: 101: must have at most 100 items"}},
 		{"all of them", `{"type":"bridge","vlan":"100","isGateway":1,"ipam":{"type":"host-local","routes":[{"dst":1}]}}`, []string{
 			`spec.config.ipam.routes[0].dst: Invalid value: "1": must be a string`, `spec.config.isGateway: Invalid value: "1": must be true or false`, `spec.config.vlan: Invalid value: "\"100\"": must be a whole number`,

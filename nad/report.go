@@ -37,6 +37,11 @@ func (r *report) advise(f multihome.Finding) {
 	}
 }
 
+// warn adds what is accepted and likely wrong.
+func (r *report) warn(path, code, message, remedy, source string) {
+	r.advise(multihome.Finding{Code: "nad/" + code, Severity: multihome.SeverityWarning, Path: path, Message: message, Remedy: remedy, Source: source})
+}
+
 // findings returns everything about the object, sorted.
 func (r *report) findings(object string) []multihome.Finding {
 	for i := range r.found {

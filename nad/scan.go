@@ -3,6 +3,7 @@ package nad
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"iter"
 	"strings"
 	"unicode/utf8"
@@ -20,14 +21,19 @@ type tree struct {
 type node struct {
 	name  span // the key of a member of an object, with its quotes
 	value span
-	size  int // how many nodes it has, itself included
+	size  int32 // how many nodes it has, itself included
 }
 
 // A span is a part of a text.
 type span struct {
-	from, to int
+	from, to int32
 	plain    bool // a string of ASCII without escapes
 }
+
+// longest is how long a text may be: ten times what the API server stores.
+const longest = 16 << 20
+
+func newSpan(from, to int, plain bool) span { return span{int32(from), int32(to), plain} }
 
 func (t tree) key() string  { return t.unquote(t.nodes[0].name) }
 func (t tree) text() string { return t.source[t.nodes[0].value.from:t.nodes[0].value.to] }
@@ -47,10 +53,12 @@ func (t tree) is(first byte) bool { return t.source[t.nodes[0].value.from] == fi
 // an array, in their order.
 func (t tree) inside() iter.Seq[tree] {
 	return func(yield func(tree) bool) {
-		for i := 1; i < len(t.nodes); i += t.nodes[i].size {
-			if !yield(tree{t.source, t.nodes[i : i+t.nodes[i].size]}) {
+		for i := 1; i < len(t.nodes); {
+			next := i + int(t.nodes[i].size)
+			if !yield(tree{t.source, t.nodes[i:next]}) {
 				return
 			}
+			i = next
 		}
 	}
 }
@@ -58,7 +66,7 @@ func (t tree) inside() iter.Seq[tree] {
 // count returns how many members or elements there are.
 func (t tree) count() int {
 	n := 0
-	for i := 1; i < len(t.nodes); i += t.nodes[i].size {
+	for i := 1; i < len(t.nodes); i += int(t.nodes[i].size) {
 		n++
 	}
 	return n
@@ -93,14 +101,26 @@ func compact(value string) json.RawMessage {
 }
 
 // newTree takes a text apart in one pass. It reports whether the text is JSON,
-// and agrees in that with json.Valid, which would take a pass of its own.
+// and agrees in that with json.Valid, which would take a pass of its own. A text
+// that is too long is not.
 func newTree(text string) (t tree, ok bool) {
+	if len(text) > longest {
+		return tree{}, false
+	}
 	// Each value but the first follows a comma or an opening bracket. More than
 	// a thousand are no network, and commas in a string are no values.
 	nodes := 1 + strings.Count(text, ",") + strings.Count(text, "{") + strings.Count(text, "[")
 	s := scanner{text: text, nodes: make([]node, 0, min(nodes, 1000))}
 	end := s.value(s.space(0), span{}, 0)
 	return tree{text, s.nodes}, end >= 0 && s.space(end) == len(text)
+}
+
+// whyNoTree says what is wrong with a text that newTree refuses.
+func whyNoTree(text string) error {
+	if len(text) > longest {
+		return fmt.Errorf("must have at most %d MiB", longest>>20)
+	}
+	return json.Unmarshal([]byte(text), new(json.RawMessage))
 }
 
 // A scanner reads JSON by the grammar of RFC 8259. Each method is given where
@@ -152,7 +172,7 @@ func (s *scanner) value(start int, name span, depth int) int {
 	default:
 		end = s.number(start)
 	}
-	s.nodes[self].value, s.nodes[self].size = span{start, end, plain}, len(s.nodes)-self
+	s.nodes[self].value, s.nodes[self].size = newSpan(start, end, plain), int32(len(s.nodes)-self)
 	return end
 }
 
@@ -171,7 +191,7 @@ func (s *scanner) inside(i int, isObject bool, depth int) int {
 			if name = s.name(i); name.to == bad {
 				return bad
 			}
-			i = s.space(s.space(name.to) + 1) // beyond the colon
+			i = s.space(s.space(int(name.to)) + 1) // beyond the colon
 		}
 		if i = s.value(i, name, depth); i == bad {
 			return bad
@@ -196,7 +216,7 @@ func (s *scanner) name(start int) span {
 	if end == bad || s.at(s.space(end)) != ':' {
 		return span{to: bad}
 	}
-	return span{start, end, plain}
+	return newSpan(start, end, plain)
 }
 
 func (s *scanner) quoted(i int) (end int, plain bool) {
