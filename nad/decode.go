@@ -104,11 +104,10 @@ func (d *decoder) wrongType(t tree, want string) {
 
 // object reads an object into a struct. The keys of skip are left to the caller.
 func (d *decoder) object(t tree, out reflect.Value, skip ...string) {
-	switch {
-	case t.isNull():
-		return
-	case !t.isObject():
-		d.wrongType(t, "an object")
+	if !t.isObject() {
+		if !t.isNull() {
+			d.wrongType(t, "an object")
+		}
 		return
 	}
 	s := schemaOf(out.Type())
