@@ -74,12 +74,12 @@ func (i *Installer) retire(ctx context.Context, t *target, result *Result, emit 
 	if len(t.retired) == 0 {
 		return nil
 	}
-	u := &uninstall{installer: i, namespace: t.config.namespace(), emit: emit}
-	if err := u.retireAll(ctx, t.retired, result); err != nil {
+	r := &remover{installer: i, namespace: t.config.namespace(), emit: emit}
+	if err := r.removeAll(ctx, t.retired, result); err != nil {
 		return err
 	}
 	names := namesOf(t.retired)
-	return u.waitGone(ctx, gone{
+	return r.waitGone(ctx, gone{
 		labels: multusLabels, what: strings.Join(names, ", "), names: func(name string) bool { return slices.Contains(names, name) },
 	})
 }
@@ -87,12 +87,13 @@ func (i *Installer) retire(ctx context.Context, t *target, result *Result, emit 
 // removeThinConfig removes what only thin Multus read, once its DaemonSet is
 // thick Multus'. Cut off before, it stays and does no harm.
 func (i *Installer) removeThinConfig(ctx context.Context, t *target, result *Result, emit func(Event)) error {
-	return (&uninstall{installer: i, emit: emit}).retireAll(ctx, t.thinConfig, result)
+	return (&remover{installer: i, emit: emit}).removeAll(ctx, t.thinConfig, result)
 }
 
-func (u *uninstall) retireAll(ctx context.Context, objects []*unstructured.Unstructured, result *Result) error {
+// removeAll adds what it removes to the result.
+func (r *remover) removeAll(ctx context.Context, objects []*unstructured.Unstructured, result *Result) error {
 	for _, object := range objects {
-		if err := u.remove(ctx, object); err != nil {
+		if err := r.remove(ctx, object); err != nil {
 			return applyError(err)
 		}
 		result.Changes = append(result.Changes, Change{Object: objectName(object), Action: ActionRemove})

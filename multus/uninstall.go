@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -102,7 +100,7 @@ func (e *UninstallError) Unwrap() error { return e.Err }
 // *[UninstallError] names nodes that are not clean yet, ErrNodesDown says that
 // all of these are down. [UninstallerRBAC] tells what the client must be allowed.
 func (i *Installer) Uninstall(ctx context.Context, options UninstallOptions) error {
-	u := &uninstall{installer: i, options: options, emit: options.Progress}
+	u := &uninstall{remover: remover{installer: i, emit: options.Progress}, options: options}
 	if u.emit == nil {
 		u.emit = func(Event) {}
 	}
@@ -120,11 +118,9 @@ func (i *Installer) Uninstall(ctx context.Context, options UninstallOptions) err
 
 // uninstall is one call of Uninstall under way.
 type uninstall struct {
-	installer *Installer
-	options   UninstallOptions
-	emit      func(Event)
+	remover
+	options UninstallOptions
 
-	namespace  string
 	daemonSets []*unstructured.Unstructured // of Multus, live
 	cleaners   []apply.State                // as they are to be, beside those of a call before
 	objects    []*unstructured.Unstructured // all else that is live, in apply order
@@ -287,22 +283,4 @@ func (u *uninstall) removeCRD(ctx context.Context) error {
 		case <-time.After(crdPoll):
 		}
 	}
-}
-
-// remove deletes an object, unless another one has taken its name since it was
-// read. That it is gone already is as good.
-func (u *uninstall) remove(ctx context.Context, object *unstructured.Unstructured) error {
-	options := []client.DeleteOption{client.PropagationPolicy(metav1.DeletePropagationBackground)}
-	if uid := object.GetUID(); uid != "" {
-		options = append(options, client.Preconditions{UID: &uid})
-	}
-	err := u.installer.client.Delete(ctx, object.DeepCopy(), options...)
-	if apierrors.IsNotFound(err) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("delete %s: %w", objectName(object), err)
-	}
-	u.emit(Event{Type: EventRemoved, Object: objectName(object)})
-	return nil
 }

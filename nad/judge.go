@@ -36,12 +36,7 @@ func isNetworkName(name string) bool {
 // judge applies every rule to what was read. Fields are below the path.
 func (r *reading) judge(out *report, path string) {
 	const libcni = "containernetworking/cni v1.3.1 libcni"
-	j := &struct {
-		subject
-		whole, own checker // of the network, and of a plugin at a time
-	}{subject: subject{report: out, network: &r.network}}
-	k, own := &j.whole, &j.own
-	*k = checker{subject: &j.subject, source: libcni, key: path}
+	k := &checker{subject: &subject{report: out, network: &r.network}, source: libcni, key: path}
 	if name := r.network.Name; name != "" && !isNetworkName(name) {
 		k.invalid("name", name, "name", "must begin with a letter or digit and consist of letters, digits, _, . and -")
 	}
@@ -50,6 +45,7 @@ func (r *reading) judge(out *report, path string) {
 			k.invalid(key, "null", "name", "must be a string; leave it out instead")
 		}
 	}
+	own := &checker{} // of one plugin after the other
 	for i, p := range r.network.Plugins {
 		if r.bad[i] {
 			continue // what is read is not what was meant

@@ -15,6 +15,31 @@ import (
 	"github.com/multihome/multihome/internal/live"
 )
 
+// A remover deletes objects and waits until what they kept alive is gone.
+type remover struct {
+	installer *Installer
+	namespace string // of pods to wait for
+	emit      func(Event)
+}
+
+// remove deletes an object, unless another one has taken its name since it was
+// read. That it is gone already is as good.
+func (r *remover) remove(ctx context.Context, object *unstructured.Unstructured) error {
+	options := []client.DeleteOption{client.PropagationPolicy(metav1.DeletePropagationBackground)}
+	if uid := object.GetUID(); uid != "" {
+		options = append(options, client.Preconditions{UID: &uid})
+	}
+	err := r.installer.client.Delete(ctx, object.DeepCopy(), options...)
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("delete %s: %w", objectName(object), err)
+	}
+	r.emit(Event{Type: EventRemoved, Object: objectName(object)})
+	return nil
+}
+
 // gone is whose end is waited for: the pods with labels of the DaemonSets that
 // names reports true for.
 type gone struct {
@@ -31,14 +56,14 @@ func goneByPrefix(labels client.MatchingLabels, prefix string) gone {
 // waitGone returns when no such pod is left, but on nodes that are down: there
 // nobody can end it, and the cleaner waits for it. It survives an API server
 // that goes away for a while.
-func (u *uninstall) waitGone(ctx context.Context, g gone) error {
+func (r *remover) waitGone(ctx context.Context, g gone) error {
 	for {
-		err := u.waitOnce(ctx, g)
+		err := r.waitOnce(ctx, g)
 		if err == nil {
 			return nil
 		}
 		if ctx.Err() == nil && !hopeless(err) {
-			u.emit(Event{Type: EventWaiting, Message: err.Error()})
+			r.emit(Event{Type: EventWaiting, Message: err.Error()})
 			select {
 			case <-ctx.Done():
 			case <-time.After(pollInterval):
@@ -48,22 +73,22 @@ func (u *uninstall) waitGone(ctx context.Context, g gone) error {
 		if ctx.Err() != nil {
 			err = ctx.Err()
 		}
-		return fmt.Errorf("wait until the pods of %s in namespace %s are gone: %w", g.what, u.namespace, err)
+		return fmt.Errorf("wait until the pods of %s in namespace %s are gone: %w", g.what, r.namespace, err)
 	}
 }
 
 // waitOnce lists the pods and watches them go.
-func (u *uninstall) waitOnce(ctx context.Context, g gone) error {
+func (r *remover) waitOnce(ctx context.Context, g gone) error {
 	pods := live.List("v1", "Pod")
 	left := map[string]string{} // pod -> node
-	err := live.EachPage(ctx, u.installer.client, pods, func(pod *unstructured.Unstructured) error {
+	err := live.EachPage(ctx, r.installer.client, pods, func(pod *unstructured.Unstructured) error {
 		g.take(left, pod)
 		return nil
-	}, client.InNamespace(u.namespace), g.labels)
+	}, client.InNamespace(r.namespace), g.labels)
 	if err != nil || len(left) == 0 {
 		return err
 	}
-	changes, stop, err := u.podChanges(ctx, g.labels, pods.GetResourceVersion())
+	changes, stop, err := r.podChanges(ctx, g.labels, pods.GetResourceVersion())
 	if err != nil {
 		return err
 	}
@@ -76,13 +101,13 @@ func (u *uninstall) waitOnce(ctx context.Context, g gone) error {
 			return ctx.Err()
 		case event, open := <-changes:
 			if !open {
-				return fmt.Errorf("watch pods in namespace %s: it ended", u.namespace)
+				return fmt.Errorf("watch pods in namespace %s: it ended", r.namespace)
 			}
 			if err := g.takeEvent(left, event); err != nil {
-				return fmt.Errorf("watch pods in namespace %s: %w", u.namespace, err)
+				return fmt.Errorf("watch pods in namespace %s: %w", r.namespace, err)
 			}
 		case <-probe.C:
-			down, err := u.installer.downNodes(ctx)
+			down, err := r.installer.downNodes(ctx)
 			if err != nil {
 				return err
 			}
@@ -90,7 +115,7 @@ func (u *uninstall) waitOnce(ctx context.Context, g gone) error {
 				return nil
 			}
 			if changes == nil {
-				return u.waitOnce(ctx, g)
+				return r.waitOnce(ctx, g)
 			}
 		}
 	}
@@ -99,15 +124,15 @@ func (u *uninstall) waitOnce(ctx context.Context, g gone) error {
 
 // podChanges watches from where a list ended. A client that cannot watch gets
 // nil: it looks again at every probe.
-func (u *uninstall) podChanges(ctx context.Context, labels client.MatchingLabels, resourceVersion string) (<-chan watch.Event, func(), error) {
-	watcher, ok := u.installer.client.(client.WithWatch)
+func (r *remover) podChanges(ctx context.Context, labels client.MatchingLabels, resourceVersion string) (<-chan watch.Event, func(), error) {
+	watcher, ok := r.installer.client.(client.WithWatch)
 	if !ok {
 		return nil, func() {}, nil
 	}
-	w, err := watcher.Watch(ctx, live.List("v1", "Pod"), client.InNamespace(u.namespace), labels,
+	w, err := watcher.Watch(ctx, live.List("v1", "Pod"), client.InNamespace(r.namespace), labels,
 		&client.ListOptions{Raw: &metav1.ListOptions{ResourceVersion: resourceVersion}})
 	if err != nil {
-		return nil, nil, fmt.Errorf("watch pods in namespace %s: %w", u.namespace, err)
+		return nil, nil, fmt.Errorf("watch pods in namespace %s: %w", r.namespace, err)
 	}
 	return w.ResultChan(), w.Stop, nil
 }
