@@ -101,6 +101,7 @@ func TestAttachmentsErrors(t *testing.T) {
 		{"quoted list", `'[{"name":"lan"}]'`, `must be a JSON array of objects`},
 		{"missing brace", `[{"name":"lan"]`, `must be a JSON array of objects`},
 		{"trailing data", `[{"name":"lan"}] x`, `must be a JSON array of objects`},
+		{"too long", strings.Repeat("[", 16<<20+1), `must have at most 16 MiB`},
 		{"no name in JSON", `[{}]`, at + `[0].name: Required value`},
 		{"namespace in the name", `[{"name":"infra/lan"}]`, at + `[0].name: Invalid value: "infra/lan": must not contain the namespace, which has a key of its own`},
 		{"namespace", `[{"name":"lan","namespace":"a.b"}]`, at + `[0].namespace: Invalid value: "a.b"`},

@@ -31,8 +31,7 @@ type subject struct {
 	index   int    // of the plugin
 	plugin  Plugin // nil for what is not about one
 	common  Common // keys of the plugin
-	asked   IPAM   // what the plugin has under ipam, with a type or without
-	ipam    IPAM   // of the plugin, nil without a type
+	ipam    IPAM   // of the plugin, nil without
 	hasIPs  bool   // a plugin before this one asks for addresses, or may do so
 }
 

@@ -52,10 +52,7 @@ func (r *reading) judge(out *report, path string) {
 		}
 		name := p.Type()
 		kind, known := kindOf(name)
-		k.index, k.plugin, k.common, k.asked, k.ipam = i, p, p.common(), ipamField(p), nil
-		if hasIPAM(k.asked) {
-			k.ipam = k.asked
-		}
+		k.index, k.plugin, k.common, k.ipam = i, p, p.common(), ipamOf(p)
 		*own = *k
 		if r.network.List {
 			own.outer, own.key, own.nth = k, "plugins", i+1
@@ -79,7 +76,7 @@ func (k *checker) judge(name string, kind pluginKind, known bool) {
 	}
 	k.plugin.check(k)
 	k.dns("dns", k.common.DNS)
-	if k.ipam == nil && k.asked != nil {
+	if k.ipam == nil && ipamField(k.plugin) != nil {
 		k.warn("ipam.type", "no-effect", "is not set, so the rest of ipam has no effect", "name the plugin that gives addresses")
 	}
 	if k.ipam != nil {
