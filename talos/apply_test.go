@@ -2,9 +2,11 @@ package talos_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"strings"
 	"testing"
+	"unicode/utf16"
 
 	"github.com/multihome/multihome/internal/golden"
 	"github.com/multihome/multihome/talos"
@@ -128,6 +130,27 @@ func TestApplySize(t *testing.T) {
 	}
 	if found := talos.LintNetwork(make([]byte, talos.MaxSize+1)); len(found) != 1 || found[0].Code != "talos/size" {
 		t.Errorf("%v", found)
+	}
+}
+
+// TestUTF16: Talos reads such a config too, but Apply would return a mixture.
+func TestUTF16(t *testing.T) {
+	p, err := talos.BridgePatch("v1.13.9", talos.BridgeConfig{Name: "br0", Links: []string{"eno1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, order := range []binary.AppendByteOrder{binary.LittleEndian, binary.BigEndian} {
+		var config []byte
+		for _, unit := range utf16.Encode([]rune("\uFEFFmachine:\n  type: worker\n")) {
+			config = order.AppendUint16(config, unit)
+		}
+		const want = "machine config: is UTF-16, as PowerShell writes it; save it as UTF-8"
+		if _, err := p.Apply(config); err == nil || err.Error() != want {
+			t.Errorf("%v: got %v, want %s", order, err, want)
+		}
+		if found := talos.LintNetwork(config); len(found) != 1 || found[0].Code != "talos/unreadable" {
+			t.Errorf("%v: %v", order, found)
+		}
 	}
 }
 

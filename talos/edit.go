@@ -13,7 +13,12 @@ func (e edits) apply(chunks []chunk, documents []config.Document) ([]config.Docu
 	var kept []config.Document
 	for i, d := range documents {
 		switch {
-		case d == nil || e.documents[documentID(d)] && chunks[i].wire.Kind != "":
+		case d == nil:
+			continue
+		case e.documents[documentID(d)] && chunks[i].wire.Kind != "":
+			if _, unknown := d.(opaque); unknown && !chunks[i].understood() {
+				return nil, fmt.Errorf("document %d: %s: is written for a newer Talos, and the patch would replace or remove what it says; remove it yourself first", i, chunks[i].object())
+			}
 			continue
 		case chunks[i].wire.Kind == "":
 			edited, err := edit(d, e.legacy)

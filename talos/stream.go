@@ -55,6 +55,10 @@ func split(stream []byte) [][]byte {
 // readChunks reads a machine config as far as it is YAML. What is not is in
 // the error, without its text; the other chunks are there.
 func readChunks(stream []byte) ([]chunk, error) {
+	// Talos reads it, but its documents cannot be told apart by their bytes.
+	if bytes.HasPrefix(stream, []byte("\xff\xfe")) || bytes.HasPrefix(stream, []byte("\xfe\xff")) {
+		return nil, errors.New("is UTF-16, as PowerShell writes it; save it as UTF-8")
+	}
 	var chunks []chunk
 	var errs []error
 	for _, text := range split(stream) {
@@ -138,6 +142,20 @@ func (c chunk) load(newer bool) (config.Document, error) {
 		return nil, fmt.Errorf("%s: %s is null; remove the entry", c.object(), path)
 	}
 	return documents[0], nil
+}
+
+// understood reports whether this package knows all that the document says,
+// also where the linked machinery does not know its kind.
+func (c chunk) understood() bool {
+	switch {
+	case c.wire.APIVersion != newDocument("", "").APIVersion:
+		return false
+	case c.wire.Kind == kindFlannel || c.wire.Kind == kindProxy:
+		return true // whatever they say, a patch turns them off
+	}
+	decoder := yaml.NewDecoder(bytes.NewReader(c.text))
+	decoder.KnownFields(true)
+	return decoder.Decode(&document{}) == nil
 }
 
 // nullEntry returns the path of an entry without content in a list: machinery
