@@ -73,7 +73,7 @@ vm: ## run what this kernel may be unable to in a virtual machine with Debian's:
 	(cd internal/e2e && go build -o "$$bin/" ./cmd/vm && go test -count=1 -timeout 30m ./vm -boot); \
 	echo "== internal/conformance/cni in a virtual machine"; \
 	(cd internal/conformance/cni && CGO_ENABLED=0 go build -o "$$bin/plugins/" tool && \
-		go test -count=1 -timeout 60m -v -run '^TestLint$$' -exec "$$bin/vm -memory 1536" . -linktypes -plugins "$$bin/plugins"); \
+		go test -count=1 -timeout 60m -v -run '^Test(Lint|SecondPod)$$' -exec "$$bin/vm -memory 1536" . -linktypes -plugins "$$bin/plugins"); \
 	echo "== internal/e2e/lab in a virtual machine"; \
 	(cd internal/e2e && go test -count=1 -timeout 60m -v -run '^TestLinkTypes$$' -exec "$$bin/vm -memory 4096" ./lab)
 

@@ -45,6 +45,13 @@ var interfaceTroubles = []trouble{
 		source:   "containernetworking/plugins macvlan v1.9.1, run on Linux 6.18",
 	},
 	{
+		code:     "network/vlan-taken",
+		symptoms: []string{"failed to create vlan: file exists"},
+		message:  "another pod of this node has the VLAN, or the node itself: Linux makes a VLAN of an interface once",
+		remedy:   "make the VLAN on the node, as talos.VLANPatch does, and use nad.Macvlan or nad.Bridge on it for any number of pods",
+		source:   "containernetworking/plugins vlan v1.9.1, run on Linux 6.1",
+	},
+	{
 		code:     "network/master-busy",
 		symptoms: []string{"device or resource busy"},
 		message:  "the master is a port of a bridge or of a bond, or carries macvlan and ipvlan at once",

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/multihome/multihome"
 )
 
 // A checker looks at one plugin of a network, or at a part of it. Every method
@@ -90,6 +92,11 @@ func (k *checker) forbid(key, code, reason string) {
 // warn reports what is accepted and likely wrong.
 func (k *checker) warn(key, code, message, remedy string) {
 	k.report.warn(k.join(key), code, message, remedy, k.source)
+}
+
+// tell says what holds of every such network and need not be wrong.
+func (k *checker) tell(key, code, message, remedy string) {
+	k.report.advise(multihome.Finding{Code: "nad/" + code, Severity: multihome.SeverityInfo, Path: k.join(key), Message: message, Remedy: remedy, Source: k.source})
 }
 
 func (k *checker) warnIf(is bool, key, code, message, remedy string) {

@@ -5,7 +5,9 @@ import (
 )
 
 // VLANConfig configures the plugin vlan: a VLAN of an interface of the node,
-// for one pod. Master and IPAM are required.
+// for one pod of that node, since Linux makes a VLAN of an interface once and
+// the pod takes it along. For more, make the VLAN on the node and put a macvlan
+// or a bridge on it. Master and IPAM are required.
 type VLANConfig struct {
 	// Master is the interface of the node.
 	Master string `json:"master,omitzero"`
@@ -41,7 +43,10 @@ func (c VLANConfig) check(k *checker) {
 	} else {
 		k.mtu(c.MTU)
 	}
-	if c.VLANID == 0 {
+	switch {
+	case c.VLANID > 0 && c.VLANID <= 4094 && !c.LinkInContainer:
+		k.tell("vlanId", "one-pod", "serves one pod of a node, which takes the VLAN of the master along; the next one fails", "for more pods make the VLAN on the node and use macvlan or bridge on it")
+	case c.VLANID == 0:
 		k.warn("vlanId", "vlan-zero", "is 0 or not set, which is no VLAN of its own", "set the VLAN, 1 to 4094")
 	}
 }
