@@ -126,7 +126,7 @@ golden: ## rewrite the golden files with what the tests get; read the diff
 	go test $$(go list -f '{{range .XTestImports}}{{if eq . "github.com/multihome/multihome/internal/golden"}}{{$$.ImportPath}}{{end}}{{end}}' ./...) -update
 
 .PHONY: fuzz
-fuzz: ## run every fuzz target for FUZZTIME (10s)
+fuzz: ## search with every fuzz target for FUZZTIME (10s)
 	@grep -rlE '^func Fuzz' --include='*_test.go' . | sort | while read -r file; do \
 		for target in $$(grep -oE '^func Fuzz\w+' "$$file" | cut -d' ' -f2); do \
 			echo "== $$target in $$(dirname "$$file")"; \
