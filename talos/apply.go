@@ -16,14 +16,15 @@ import (
 // replaces what the config says of it, and what it cannot say of a physical
 // link and its DHCP stays. So does everything else, in its order. Documents that
 // are not touched keep their text and comments, those that are come back as
-// Talos prints them. Documents of kinds that machinery does not know are kept.
+// Talos prints them. Documents of kinds that machinery does not know are kept;
+// one that the patch would replace or remove, unread, is an error.
 //
 // The addressing of a link that becomes a port moves to its bridge or bond:
 // addresses, routes and DHCP where the patch gives the bridge none, and VIPs.
 //
-// The config must load as strictly as Talos loads it; the error names the
-// document and the key and never quotes a value of the config, which is why it
-// does not wrap its cause. A result above 32 MiB is a *SizeError.
+// The config must be UTF-8 and load as strictly as Talos loads it; the error
+// names the document and the key and never quotes a value of the config, which
+// is why it does not wrap its cause. A result above 32 MiB is a *SizeError.
 func (p Patch) Apply(machineConfig []byte) ([]byte, error) {
 	if err := CheckSize(machineConfig, MaxSize); err != nil {
 		return nil, err
