@@ -9,8 +9,6 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
-
-	"github.com/multihome/multihome"
 )
 
 // A checker looks at one plugin of a network, or at a part of it. Every method
@@ -96,7 +94,7 @@ func (k *checker) warn(key, code, message, remedy string) {
 
 // tell says what holds of every such network and need not be wrong.
 func (k *checker) tell(key, code, message, remedy string) {
-	k.report.advise(multihome.Finding{Code: "nad/" + code, Severity: multihome.SeverityInfo, Path: k.join(key), Message: message, Remedy: remedy, Source: k.source})
+	k.report.tell(k.join(key), code, message, remedy, k.source)
 }
 
 func (k *checker) warnIf(is bool, key, code, message, remedy string) {

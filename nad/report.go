@@ -42,6 +42,11 @@ func (r *report) warn(path, code, message, remedy, source string) {
 	r.advise(multihome.Finding{Code: "nad/" + code, Severity: multihome.SeverityWarning, Path: path, Message: message, Remedy: remedy, Source: source})
 }
 
+// tell adds what is right and good to know.
+func (r *report) tell(path, code, message, remedy, source string) {
+	r.advise(multihome.Finding{Code: "nad/" + code, Severity: multihome.SeverityInfo, Path: path, Message: message, Remedy: remedy, Source: source})
+}
+
 // findings returns everything about the object, sorted.
 func (r *report) findings(object string) []multihome.Finding {
 	for i := range r.found {

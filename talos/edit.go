@@ -17,7 +17,7 @@ func (e edits) apply(chunks []chunk, documents []config.Document) ([]config.Docu
 			continue
 		case e.documents[documentID(d)] && chunks[i].wire.Kind != "":
 			if _, unknown := d.(opaque); unknown && !chunks[i].understood() {
-				return nil, fmt.Errorf("document %d: %s: is written for a newer Talos, and the patch would replace or remove what it says; remove it yourself first", i, chunks[i].object())
+				return nil, fmt.Errorf("document %d: %s: its apiVersion, or a key in it, is not known here, so the patch does not replace or remove it; remove it first if nothing in it is needed", i, chunks[i].object())
 			}
 			continue
 		case chunks[i].wire.Kind == "":

@@ -194,9 +194,7 @@ func (n node) run(ctx context.Context, config string) (v verdict) {
 	if err != nil {
 		return verdict{add: "Multus: " + err.Error()}
 	}
-	cni := libcni.NewCNIConfigWithCacheDir([]string{plugins}, "/var/lib/cni/multus", &invoke.DefaultExec{
-		RawExec: &invoke.RawExec{Stderr: io.Discard},
-	})
+	cni := newCNI()
 	runtimeConf := &libcni.RuntimeConf{ContainerID: "c1", NetNS: n.pod, IfName: "net1"}
 	var add, del error
 	if delegate.ConfListPlugin {
@@ -215,6 +213,13 @@ func (n node) run(ctx context.Context, config string) (v verdict) {
 		del = cni.DelNetwork(ctx, conf, runtimeConf)
 	}
 	return verdict{message(add), message(del)}
+}
+
+// newCNI returns libcni as Multus uses it, with the plugins of the node.
+func newCNI() *libcni.CNIConfig {
+	return libcni.NewCNIConfigWithCacheDir([]string{plugins}, "/var/lib/cni/multus", &invoke.DefaultExec{
+		RawExec: &invoke.RawExec{Stderr: io.Discard},
+	})
 }
 
 // changed reports whether there is more than there was, so that the next

@@ -1,17 +1,19 @@
 package cni_test
 
 import (
-	"io"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/containernetworking/cni/libcni"
-	"github.com/containernetworking/cni/pkg/invoke"
 	"github.com/vishvananda/netlink"
+
+	"github.com/multihome/multihome"
+	"github.com/multihome/multihome/nad"
 )
 
 // TestSecondPod: networks that serve one pod of a node, by what the plugin says
-// to the next one. nad.Lint tells of both, multus.Explain knows the words.
+// to the next one. nad.Lint tells of them and of no other.
 func TestSecondPod(t *testing.T) {
 	needNode(t)
 	dir := buildPlugins(t)
@@ -30,6 +32,13 @@ func TestSecondPod(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
+			config := `{"cniVersion":"1.0.0","name":"net","plugins":[{` + test.config + `}]}`
+			advised := slices.ContainsFunc(nad.Lint(testCase{config: config}.definition()), func(f multihome.Finding) bool {
+				return f.Code == "nad/passthru" || f.Code == "nad/one-pod"
+			})
+			if advised != (test.refusal != "") {
+				t.Errorf("Lint tells of it: %t", advised)
+			}
 			var lacking bool
 			err := onNode(dir, func(n node) error {
 				if test.link != nil {
@@ -46,11 +55,11 @@ func TestSecondPod(t *testing.T) {
 					return err
 				}
 				defer release()
-				list, err := libcni.ConfListFromBytes([]byte(`{"cniVersion":"1.0.0","name":"net","plugins":[{` + test.config + `}]}`))
+				list, err := libcni.ConfListFromBytes([]byte(config))
 				if err != nil {
 					return err
 				}
-				cni := libcni.NewCNIConfigWithCacheDir([]string{plugins}, "/var/lib/cni/multus", &invoke.DefaultExec{RawExec: &invoke.RawExec{Stderr: io.Discard}})
+				cni := newCNI()
 				add := func(id, netns string) error {
 					_, err := cni.AddNetworkList(t.Context(), list, &libcni.RuntimeConf{ContainerID: id, NetNS: netns, IfName: "net1"})
 					return err
